@@ -1,0 +1,3 @@
+//! The agent for Linux.
+
+fn main() {}

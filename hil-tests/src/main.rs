@@ -1,0 +1,3 @@
+//! The same cases against every device.
+
+fn main() {}
