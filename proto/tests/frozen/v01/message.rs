@@ -28,7 +28,7 @@ fn a_list_of_messages() {
 }
 
 #[test]
-fn everything_that_a_message_can_hold() {
+fn the_head_of_a_message() {
     let bytes = [
         b"\x0a\x03F.1".as_slice(),  // 1 session_id: 3 bytes
         b"\x10\xd5\x07".as_slice(), // 2 request_id: varint 981
@@ -37,41 +37,9 @@ fn everything_that_a_message_can_hold() {
         b"\x38\x01".as_slice(),     // 7 auth_state: varint 1
         b"\x40\x01".as_slice(),     // 8 type: varint 1
         b"\x78\x80\x80\xa8\xb1\xe3\x9f\xe7\xcb\x17".as_slice(), // 15 task_id: varint 1700000000000000000
-        b"\xca\x01\x02".as_slice(),                             // 25 status: message of 2 bytes
-        b"\x08\x04".as_slice(),                                 //   1 status: varint 4
-        b"\xda\x01\x02".as_slice(), // 27 ForemanCheckin: message of 2 bytes
-        b"\x08\x01".as_slice(),     //   1 last_hunt_timestamp: varint 1
-        b"\xe2\x01\x02".as_slice(), // 28 FileBuffer: message of 2 bytes
-        b"\x28\x01".as_slice(),     //   5 eof: varint 1
-        b"\xea\x01\x03".as_slice(), // 29 CSR: message of 3 bytes
-        b"\x1a\x01c".as_slice(),    //   3 cn: 1 bytes
-        b"\xf2\x01\x02".as_slice(), // 30 VQLClientAction: message of 2 bytes
-        b"\x20\x02".as_slice(),     //   4 max_row: varint 2
-        b"\xfa\x01\x02".as_slice(), // 31 UpdateEventTable: message of 2 bytes
-        b"\x10\x03".as_slice(),     //   2 version: varint 3
-        b"\x82\x02\x03".as_slice(), // 32 Cancel: message of 3 bytes
-        b"\x0a\x01p".as_slice(),    //   1 principal: 1 bytes
-        b"\x8a\x02\x02".as_slice(), // 33 VQLResponse: message of 2 bytes
-        b"\x38\x04".as_slice(),     //   7 total_rows: varint 4
-        b"\x92\x02\x02".as_slice(), // 34 LogMessage: message of 2 bytes
-        b"\x28\x05".as_slice(),     //   5 id: varint 5
-        b"\x9a\x02\x02".as_slice(), // 35 UpdateForeman: message of 2 bytes
-        b"\x10\x06".as_slice(),     //   2 last_event_table_version: varint 6
-        b"\xa0\x02\x01".as_slice(), // 36 urgent: varint 1
-        b"\xa8\x02\x07".as_slice(), // 37 query_id: varint 7
-        b"\xb2\x02\x00".as_slice(), // 38 KillKillKill: message of 0 bytes
-        b"\xba\x02\x00".as_slice(), // 39 Ping: message of 0 bytes
-        b"\xc2\x02\x01O".as_slice(), // 40 org_id: 1 bytes
-        b"\xca\x02\x02".as_slice(), // 41 flow_stats: message of 2 bytes
-        b"\x40\x01".as_slice(),     //   8 flow_complete: varint 1
-        b"\xd2\x02\x02".as_slice(), // 42 FlowRequest: message of 2 bytes
-        b"\x20\x08".as_slice(),     //   4 max_rows: varint 8
-        b"\xda\x02\x05".as_slice(), // 43 flow_stats_request: message of 5 bytes
-        b"\x0a\x03F.2".as_slice(),  //   1 flow_id: 3 bytes
-        b"\xe2\x02\x02".as_slice(), // 44 UploadTransaction: message of 2 bytes
-        b"\x58\x09".as_slice(),     //   11 upload_id: varint 9
-        b"\xea\x02\x02".as_slice(), // 45 ResumeTransactions: message of 2 bytes
-        b"\x38\x0a".as_slice(),     //   7 timeout: varint 10
+        b"\xa0\x02\x01".as_slice(),                             // 36 urgent: varint 1
+        b"\xa8\x02\x07".as_slice(),                             // 37 query_id: varint 7
+        b"\xc2\x02\x01O".as_slice(),                            // 40 org_id: 1 bytes
     ]
     .concat();
     frozen(
@@ -84,6 +52,82 @@ fn everything_that_a_message_can_hold() {
             auth_state: 1,
             r#type: 1,
             task_id: 1_700_000_000_000_000_000,
+            urgent: true,
+            query_id: 7,
+            org_id: "O".into(),
+            ..VeloMessage::default()
+        },
+    );
+}
+
+#[test]
+fn what_a_server_sends() {
+    let bytes = [
+        b"\xf2\x01\x02".as_slice(), // 30 VQLClientAction: message of 2 bytes
+        b"\x20\x02".as_slice(),     //   4 max_row: varint 2
+        b"\xfa\x01\x02".as_slice(), // 31 UpdateEventTable: message of 2 bytes
+        b"\x10\x03".as_slice(),     //   2 version: varint 3
+        b"\x82\x02\x03".as_slice(), // 32 Cancel: message of 3 bytes
+        b"\x0a\x01p".as_slice(),    //   1 principal: 1 bytes
+        b"\x9a\x02\x02".as_slice(), // 35 UpdateForeman: message of 2 bytes
+        b"\x10\x06".as_slice(),     //   2 last_event_table_version: varint 6
+        b"\xb2\x02\x00".as_slice(), // 38 KillKillKill: message of 0 bytes
+        b"\xba\x02\x00".as_slice(), // 39 Ping: message of 0 bytes
+        b"\xd2\x02\x02".as_slice(), // 42 FlowRequest: message of 2 bytes
+        b"\x20\x08".as_slice(),     //   4 max_rows: varint 8
+        b"\xda\x02\x05".as_slice(), // 43 flow_stats_request: message of 5 bytes
+        b"\x0a\x03F.2".as_slice(),  //   1 flow_id: 3 bytes
+        b"\xea\x02\x02".as_slice(), // 45 ResumeTransactions: message of 2 bytes
+        b"\x38\x0a".as_slice(),     //   7 timeout: varint 10
+    ]
+    .concat();
+    frozen(
+        &bytes,
+        VeloMessage {
+            vql_client_action: Some(VqlCollectorArgs { max_row: 2, ..VqlCollectorArgs::default() }),
+            update_event_table: Some(VqlEventTable { version: 3, ..VqlEventTable::default() }),
+            cancel: Some(Cancel { principal: "p".into() }),
+            update_foreman: Some(ForemanCheckin {
+                last_event_table_version: 6,
+                ..ForemanCheckin::default()
+            }),
+            kill_kill_kill: Some(Cancel::default()),
+            ping: Some(Cancel::default()),
+            flow_request: Some(FlowRequest { max_rows: 8, ..FlowRequest::default() }),
+            flow_stats_request: Some(FlowStatsRequest { flow_id: vec!["F.2".into()] }),
+            resume_transactions: Some(ResumeTransactions {
+                timeout: 10,
+                ..ResumeTransactions::default()
+            }),
+            ..VeloMessage::default()
+        },
+    );
+}
+
+#[test]
+fn what_an_agent_sends() {
+    let bytes = [
+        b"\xca\x01\x02".as_slice(), // 25 status: message of 2 bytes
+        b"\x08\x04".as_slice(),     //   1 status: varint 4
+        b"\xda\x01\x02".as_slice(), // 27 ForemanCheckin: message of 2 bytes
+        b"\x08\x01".as_slice(),     //   1 last_hunt_timestamp: varint 1
+        b"\xe2\x01\x02".as_slice(), // 28 FileBuffer: message of 2 bytes
+        b"\x28\x01".as_slice(),     //   5 eof: varint 1
+        b"\xea\x01\x03".as_slice(), // 29 CSR: message of 3 bytes
+        b"\x1a\x01c".as_slice(),    //   3 cn: 1 bytes
+        b"\x8a\x02\x02".as_slice(), // 33 VQLResponse: message of 2 bytes
+        b"\x38\x04".as_slice(),     //   7 total_rows: varint 4
+        b"\x92\x02\x02".as_slice(), // 34 LogMessage: message of 2 bytes
+        b"\x28\x05".as_slice(),     //   5 id: varint 5
+        b"\xca\x02\x02".as_slice(), // 41 flow_stats: message of 2 bytes
+        b"\x40\x01".as_slice(),     //   8 flow_complete: varint 1
+        b"\xe2\x02\x02".as_slice(), // 44 UploadTransaction: message of 2 bytes
+        b"\x58\x09".as_slice(),     //   11 upload_id: varint 9
+    ]
+    .concat();
+    frozen(
+        &bytes,
+        VeloMessage {
             status: Some(VeloStatus {
                 status: velo_status::Status::Progress.into(),
                 ..VeloStatus::default()
@@ -94,31 +138,14 @@ fn everything_that_a_message_can_hold() {
             }),
             file_buffer: Some(FileBuffer { eof: true, ..FileBuffer::default() }),
             csr: Some(Certificate { cn: "c".into(), ..Certificate::default() }),
-            vql_client_action: Some(VqlCollectorArgs { max_row: 2, ..VqlCollectorArgs::default() }),
-            update_event_table: Some(VqlEventTable { version: 3, ..VqlEventTable::default() }),
-            cancel: Some(Cancel { principal: "p".into() }),
             vql_response: Some(VqlResponse { total_rows: 4, ..VqlResponse::default() }),
             log_message: Some(LogMessage { id: 5, ..LogMessage::default() }),
-            update_foreman: Some(ForemanCheckin {
-                last_event_table_version: 6,
-                ..ForemanCheckin::default()
-            }),
-            urgent: true,
-            query_id: 7,
-            kill_kill_kill: Some(Cancel::default()),
-            ping: Some(Cancel::default()),
-            org_id: "O".into(),
             flow_stats: Some(FlowStats { flow_complete: true, ..FlowStats::default() }),
-            flow_request: Some(FlowRequest { max_rows: 8, ..FlowRequest::default() }),
-            flow_stats_request: Some(FlowStatsRequest { flow_id: vec!["F.2".into()] }),
             upload_transaction: Some(UploadTransaction {
                 upload_id: 9,
                 ..UploadTransaction::default()
             }),
-            resume_transactions: Some(ResumeTransactions {
-                timeout: 10,
-                ..ResumeTransactions::default()
-            }),
+            ..VeloMessage::default()
         },
     );
 }
