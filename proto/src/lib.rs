@@ -10,7 +10,6 @@ extern crate alloc;
 
 #[allow(
     missing_docs,
-    unreachable_pub,
     clippy::pedantic,
     clippy::use_self,
     reason = "generated; the comments of the schema become its documentation"

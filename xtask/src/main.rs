@@ -1,3 +1,59 @@
-//! Set-up, demo, test, sizes, tidy.
+//! Set-up, demo, test, sizes, tidy: what CI calls, and nothing else.
+//!
+//! `cargo xtask --help` lists the tasks. Each prints one line per step; what a step prints itself is shown as it is.
 
-fn main() {}
+mod build;
+mod demo;
+mod interop;
+mod setup;
+mod sizes;
+mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Works on the project: set-up, demo, test, sizes, tidy.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build all, start a throw-away deployment, collect from its agent and print the rows
+    Demo(demo::Arguments),
+    /// Run every test; installs what is missing with rustup and apt
+    Test(test::Arguments),
+    /// Print sizes of binaries and memory of idle processes, and fail over the budget
+    Sizes,
+    /// Check what the compiler does not: module docs, forbidden words, file lengths
+    Tidy,
+    /// Run agent and server against a real Velociraptor named by VELOCIRAPTOR_BIN
+    Interop(interop::Arguments),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Sizes => sizes::run(),
+        Task::Tidy => tidy::run(),
+        Task::Interop(arguments) => interop::run(&arguments),
+    }
+}

@@ -1,0 +1,183 @@
+//! A throw-away deployment on loopback: a configuration, a server, an agent.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{Process, Programs};
+
+/// How long the server may take until it listens. Far more than it needs, for a machine under load.
+const LISTEN_MAX: Duration = Duration::from_secs(30);
+/// How long an agent may take to enrol; making its RSA key takes most of it.
+const ENROL_MAX: Duration = Duration::from_secs(60);
+
+/// A folder with all that a deployment keeps; deleted when dropped.
+#[derive(Debug)]
+pub struct Deployment {
+    folder: TempDir,
+    port: u16,
+    programs: Programs,
+}
+
+impl Deployment {
+    /// Generates keys and configuration for a server on a free port of loopback.
+    ///
+    /// # Errors
+    ///
+    /// A program is missing or fails; its own message says why.
+    pub fn generate(programs: &Programs) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("troodon-").tempdir()?;
+        let port = free_port()?;
+        let deployment = Self { folder, port, programs: programs.clone() };
+        deployment.write_configurations()?;
+        Ok(deployment)
+    }
+
+    /// The folder of the deployment.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The port of the frontend.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The server's configuration.
+    pub fn server_config(&self) -> PathBuf {
+        self.folder().join("server.config.yaml")
+    }
+
+    /// The configuration that agents get.
+    pub fn client_config(&self) -> PathBuf {
+        self.folder().join("client.config.yaml")
+    }
+
+    fn write_configurations(&self) -> Result<()> {
+        let at = |name: &str| self.folder().join(name).display().to_string();
+        let merge = json!({
+            "Client": {
+                "server_urls": [format!("https://127.0.0.1:{}/", self.port)],
+                "use_self_signed_ssl": true,
+                "max_poll": 4,
+                "max_poll_std": 1,
+                "writeback_linux": at("agent.writeback.yaml"),
+            },
+            "Frontend": { "bind_address": "127.0.0.1", "bind_port": self.port },
+            "Datastore": { "location": at("store"), "filestore_directory": at("store") },
+            "Logging": { "output_directory": at("logs") },
+        });
+        let mut generate = Command::new(&self.programs.server);
+        generate.args(["config", "generate", "--merge", &merge.to_string()]);
+        fs::write(self.server_config(), output_of(&mut generate)?)?;
+        let client = output_of(self.server_command().args(["config", "client"]))?;
+        fs::write(self.client_config(), client)?;
+        Ok(())
+    }
+
+    /// A command of the server's program with the configuration named.
+    pub fn server_command(&self) -> Command {
+        let mut command = Command::new(&self.programs.server);
+        command.arg("--config").arg(self.server_config());
+        command
+    }
+
+    /// Starts the server and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// The server ends, or does not listen in time.
+    pub fn start_server(&self) -> Result<Process> {
+        let log = self.folder().join("server.log");
+        let mut server = Process::start("the server", self.server_command().arg("frontend"), &log)?;
+        let address = (Ipv4Addr::LOCALHOST, self.port);
+        server.wait_until("listening", LISTEN_MAX, || TcpStream::connect(address).is_ok())?;
+        Ok(server)
+    }
+
+    /// Starts the agent; it enrols on its own.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started.
+    pub fn start_agent(&self) -> Result<Process> {
+        let mut command = Command::new(&self.programs.agent);
+        command.arg("--config").arg(self.client_config()).arg("client");
+        Process::start("the agent", &mut command, &self.folder().join("agent.log"))
+    }
+
+    /// Waits until the server knows an agent and its host name, and returns the client id.
+    ///
+    /// # Errors
+    ///
+    /// The agent ends, or is not known in time.
+    pub fn wait_for_client(&self, agent: &mut Process) -> Result<String> {
+        let mut client = None;
+        agent.wait_until("record of it on the server", ENROL_MAX, || {
+            let rows = self.query("SELECT client_id, os_info.hostname AS Hostname FROM clients()");
+            client = rows.ok().and_then(|rows| interrogated(&rows));
+            client.is_some()
+        })?;
+        client.context("no client")
+    }
+
+    /// Runs a query on the server and returns its rows.
+    ///
+    /// # Errors
+    ///
+    /// The query fails, or what it prints is not JSON.
+    pub fn query(&self, vql: &str) -> Result<Vec<Value>> {
+        rows_of(self.server_command().args(["query", "--format", "json", vql]))
+    }
+
+    /// Collects an artifact from a client and returns the rows.
+    ///
+    /// # Errors
+    ///
+    /// The collection fails, or what it prints is not JSON.
+    pub fn collect(&self, client: &str, artifact: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+        let mut command = self.collect_command(client, artifact, "json");
+        for argument in arguments {
+            command.args(["--args", argument]);
+        }
+        rows_of(&mut command)
+    }
+
+    /// The command that collects an artifact.
+    pub fn collect_command(&self, client: &str, artifact: &str, format: &str) -> Command {
+        let mut command = self.server_command();
+        command.args(["artifacts", "collect", artifact, "--client_id", client, "--format", format]);
+        command
+    }
+}
+
+fn interrogated(rows: &[Value]) -> Option<String> {
+    let known = |row: &&Value| row["Hostname"].as_str().is_some_and(|name| !name.is_empty());
+    rows.iter().find(known)?["client_id"].as_str().map(str::to_owned)
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+fn rows_of(command: &mut Command) -> Result<Vec<Value>> {
+    let output = output_of(command)?;
+    let rows = serde_json::from_slice(&output);
+    rows.with_context(|| format!("not JSON: {}", String::from_utf8_lossy(&output)))
+}
+
+fn output_of(command: &mut Command) -> Result<Vec<u8>> {
+    let Output { status, stdout, stderr } =
+        command.output().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} failed ({status}): {}", String::from_utf8_lossy(&stderr).trim());
+    }
+    ensure!(!stdout.is_empty(), "{command:?} printed nothing");
+    Ok(stdout)
+}

@@ -1,3 +1,0 @@
-//! The same cases against every device.
-
-fn main() {}

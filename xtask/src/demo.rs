@@ -1,0 +1,93 @@
+//! A deployment from one command: server, agent, rows.
+
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use hil_tests::{Deployment, Process};
+
+use crate::{build, setup, step};
+
+/// How long the demo stays.
+#[derive(Args)]
+pub struct Arguments {
+    /// Exit after the rows are printed
+    #[arg(long)]
+    once: bool,
+}
+
+impl Arguments {
+    /// For scripts: print the rows and exit.
+    pub fn once() -> Self {
+        Self { once: true }
+    }
+}
+
+/// What the demo collects, and with which parameters.
+const COLLECTIONS: [(&str, &[&str]); 3] = [
+    ("Generic.Client.Info", &[]),
+    ("Linux.Sys.Mounts", &[]),
+    ("Generic.File.Hash", &["Globs=/etc/os-release"]),
+];
+
+/// Builds all, starts a throw-away deployment, and collects from it.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    setup::install()?;
+    let programs = build::programs()?;
+    let interrupted = watch_for_ctrl_c()?;
+
+    say("generating keys and configuration");
+    let deployment = Deployment::generate(&programs)?;
+    say("starting the server");
+    let server = deployment.start_server()?;
+    let start = Instant::now();
+    say("starting the agent; it makes its key and enrols");
+    let mut agent = deployment.start_agent()?;
+    let client = deployment.wait_for_client(&mut agent)?;
+    say(&format!("{client} is known after {:.1} s", start.elapsed().as_secs_f32()));
+    for (artifact, parameters) in COLLECTIONS {
+        let mut collect = deployment.collect_command(&client, artifact, "table");
+        for parameter in parameters {
+            collect.args(["--args", parameter]);
+        }
+        step::run(&format!("collect {artifact}"), &mut collect)?;
+    }
+    if !arguments.once {
+        stay(&deployment, &client, &interrupted)?;
+    }
+    stop(agent, server)
+}
+
+fn say(what: &str) {
+    eprintln!("==> {what}");
+}
+
+fn watch_for_ctrl_c() -> Result<mpsc::Receiver<()>> {
+    let (tell, interrupted) = mpsc::channel();
+    // A second Ctrl-C while the first is handled has nobody to be told.
+    ctrlc::set_handler(move || drop(tell.send(()))).context("cannot watch for Ctrl-C")?;
+    Ok(interrupted)
+}
+
+fn stay(deployment: &Deployment, client: &str, interrupted: &mpsc::Receiver<()>) -> Result<()> {
+    let shown = |mut command: Command, arguments: &[&str]| {
+        command.args(arguments);
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let collect = ["artifacts", "collect", "Linux.Sys.Processes", "--client_id", client];
+    eprintln!("\nThe deployment runs until Ctrl-C. From another terminal:");
+    eprintln!("  {}", shown(deployment.server_command(), &["artifacts", "list"]));
+    eprintln!("  {}", shown(deployment.server_command(), &collect));
+    interrupted.recv().context("nobody waits for Ctrl-C")?;
+    Ok(())
+}
+
+fn stop(agent: Process, server: Process) -> Result<()> {
+    say("stopping");
+    agent.stop()?;
+    server.stop()?;
+    Ok(())
+}

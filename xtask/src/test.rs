@@ -1,0 +1,53 @@
+//! Every test, in the order in which failures are cheapest to find.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::setup::BOARD_TARGETS;
+use crate::{interop, setup, step, tidy};
+
+/// Which part to run.
+#[derive(Args)]
+pub struct Arguments {
+    /// Leave out the steps that build other targets and run the deployment
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Crates that run on a board.
+const BOARD_CRATES: [&str; 3] = ["troodon-proto", "troodon-vql", "troodon-core"];
+
+/// Runs all tests; stops at the first step that fails.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    setup::install()?;
+    step::run("format", &mut step::cargo(["fmt", "--all", "--check"]))?;
+    tidy::run()?;
+    let warnings = ["--", "-D", "warnings"];
+    let clippy = ["clippy", "--workspace", "--all-targets", "--all-features"];
+    step::run("clippy", &mut step::cargo(clippy.iter().chain(&warnings)))?;
+    step::run("tests", &mut step::cargo(["test", "--workspace", "--all-features"]))?;
+    let mut docs = step::cargo(["doc", "--workspace", "--all-features", "--no-deps"]);
+    step::run("documentation", docs.env("RUSTDOCFLAGS", "-D warnings"))?;
+    let fuzz = ["test", "--manifest-path", "fuzz/Cargo.toml"];
+    step::run("fuzz targets, a short run", &mut step::cargo(fuzz))?;
+    if arguments.quick {
+        return Ok(());
+    }
+    for target in BOARD_TARGETS {
+        build_for_board(target)?;
+    }
+    let boards = ["test", "--manifest-path", "boards/Cargo.toml"];
+    step::run("boards", &mut step::cargo(boards))?;
+    crate::sizes::run()?;
+    crate::demo::run(&crate::demo::Arguments::once())?;
+    interop::run_if_there_is_a_peer()
+}
+
+fn build_for_board(target: &str) -> Result<()> {
+    let mut build = step::cargo(["build", "--target", target, "--no-default-features"]);
+    for name in BOARD_CRATES {
+        build.args(["--package", name]);
+    }
+    build.args(["--features", "troodon-core/soft"]);
+    step::run(&format!("no_std on {target}"), &mut build)
+}
