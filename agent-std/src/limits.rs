@@ -1,0 +1,15 @@
+//! Every limit of the Linux agent: number, unit, reason.
+
+/// Longest small kernel or system file that is read whole, in bytes (`/proc/PID/stat`, `/etc/os-release`).
+pub const SMALL_FILE_LEN_MAX: usize = 64 * 1024;
+
+/// Longest command line or environment that is kept of a process, in bytes. The kernel allows megabytes; one row
+/// must not need them.
+pub const COMMAND_LINE_LEN_MAX: usize = 128 * 1024;
+
+/// Longest line of a table in `/proc/net` or `/etc/passwd`, in bytes; what is longer is no entry.
+pub const TABLE_LINE_LEN_MAX: usize = 4 * 1024;
+
+/// Most socket owners that are remembered while `netstat()` runs. An entry takes 16 bytes, so a busy
+/// host costs 4 MiB for as long as the query runs.
+pub const SOCKET_OWNERS_MAX: usize = 256 * 1024;
