@@ -3,5 +3,7 @@
 //! The query language itself is `troodon-vql`; this crate adds the plugins, functions and accessors that need an
 //! operating system. Nothing here runs another program to learn something, except `execve()`, which was asked to.
 
+pub mod child;
+pub mod file;
 pub mod limits;
 pub mod proc;

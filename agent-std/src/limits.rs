@@ -13,3 +13,7 @@ pub const TABLE_LINE_LEN_MAX: usize = 4 * 1024;
 /// Most socket owners that are remembered while `netstat()` runs. An entry takes 16 bytes, so a busy
 /// host costs 4 MiB for as long as the query runs.
 pub const SOCKET_OWNERS_MAX: usize = 256 * 1024;
+
+/// Most bytes that one look takes from each output of a program that runs for a query. As large as the
+/// kernel's pipe, so that a talkative program cannot keep a look from ending.
+pub const CHILD_READ_LEN: usize = 64 * 1024;
