@@ -1,0 +1,9 @@
+//! The server: what it knows about agents, how agents reach it, and how it is administered.
+//!
+//! `model` holds the rules and touches nothing; `store` keeps the model on disk; `ingest` decides what an agent may
+//! write; `frontend` speaks with agents. Everything that administers the server goes through the store as well, so that a
+//! command works whether or not the server runs.
+
+pub mod limits;
+pub mod model;
+pub mod store;

@@ -1,0 +1,5 @@
+//! What the server knows: names, clients, flows. Pure rules; no SQL, no HTTP, no clock.
+
+pub mod client;
+pub mod flow;
+pub mod id;

@@ -1,0 +1,225 @@
+//! Names that come from outside, parsed once at the edge.
+//!
+//! A string from an agent, a command line or a request never becomes a key or part of a path: only these types do, and
+//! only their parsers make them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::limits;
+
+/// The id of a client: `C.` and 16 hexadecimal digits, derived from its key (docs/protocol.md section 2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId([u8; Self::LENGTH]);
+
+impl ClientId {
+    const LENGTH: usize = 18;
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only digits and a dot were put in.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for ClientId {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        let digits = text.strip_prefix("C.").unwrap_or_default();
+        let fits = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        match text.as_bytes().try_into() {
+            Ok(bytes) if fits && !digits.is_empty() => Ok(Self(bytes)),
+            _ => Err(NameFault::Flow(shortened(text))),
+        }
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that is not the kind of name that it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameFault {
+    /// Not `F.` and printable ASCII.
+    #[error("{0:?} is not a collection id: it should look like F.D4K2N6EXAMPLE")]
+    Flow(String),
+    /// Not dotted words with at most one source behind a slash.
+    #[error("{0:?} is not an artifact name: it should look like Linux.Sys.Pslist or Name/Source")]
+    Artifact(String),
+}
+
+/// The id of one collection on one client.
+///
+/// Opaque except for its prefix (docs/protocol.md section 1.4): it may hold further dots and slashes, so it is never
+/// used as a file name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowId(Box<str>);
+
+impl FlowId {
+    /// The session of event rows. It is no collection.
+    pub const MONITORING: &str = "F.Monitoring";
+    /// The session of questions about collections.
+    pub const STATUS: &str = "F.Status";
+
+    /// A fresh id: the time in seconds and 4 random bytes in base32hex, as Velociraptor makes them.
+    #[must_use]
+    pub fn generate(unix_seconds: u64, random: [u8; 4]) -> Self {
+        let seconds = u32::try_from(unix_seconds).unwrap_or(u32::MAX).to_be_bytes();
+        let mut text = String::from("F.");
+        let bits = u64::from_be_bytes([
+            seconds[0], seconds[1], seconds[2], seconds[3], random[0], random[1], random[2],
+            random[3],
+        ]);
+        const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
+        // 64 bits are 13 digits of 5 bits: twelve whole ones, and four bits moved up by one.
+        for digit in 0..13_u32 {
+            let value = if digit == 12 { bits << 1 } else { bits >> (59 - 5 * digit) };
+            let index = usize::try_from(value & 31).unwrap_or_default();
+            text.push(char::from(ALPHABET[index]));
+        }
+        Self(text.into())
+    }
+
+    /// The text as it travels.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for FlowId {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        let fault = || NameFault::Flow(shortened(text));
+        let rest = text.strip_prefix("F.").ok_or_else(fault)?;
+        let reserved = text == Self::MONITORING || text == Self::STATUS;
+        let fits = !rest.is_empty() && text.len() <= limits::FLOW_ID_BYTES;
+        let printable = rest
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'-' | b'_'));
+        if fits && printable && !reserved { Ok(Self(text.into())) } else { Err(fault()) }
+    }
+}
+
+impl fmt::Display for FlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of an artifact, with the source when it has named ones: `Generic.Client.Info/BasicInformation`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ArtifactName(Box<str>);
+
+impl ArtifactName {
+    /// The text as it travels, before obfuscation.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part before the slash.
+    #[must_use]
+    pub fn artifact(&self) -> &str {
+        self.0.split_once('/').map_or(&*self.0, |(artifact, _)| artifact)
+    }
+
+    /// The part behind the slash.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        self.0.split_once('/').map(|(_, source)| source)
+    }
+}
+
+impl FromStr for ArtifactName {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        let (artifact, source) = match text.split_once('/') {
+            Some((artifact, source)) => (artifact, Some(source)),
+            None => (text, None),
+        };
+        let word = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        };
+        // Real packs name sources with spaces and punctuation; control characters and further slashes have no use.
+        let source_fits = source.is_none_or(|source| {
+            !source.is_empty() && !source.contains('/') && !source.chars().any(char::is_control)
+        });
+        if text.len() <= limits::ARTIFACT_NAME_BYTES && artifact.split('.').all(word) && source_fits
+        {
+            Ok(Self(text.into()))
+        } else {
+            Err(NameFault::Artifact(shortened(text)))
+        }
+    }
+}
+
+impl fmt::Display for ArtifactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// So much of a refused name as an error message should carry.
+fn shortened(text: &str) -> String {
+    text.chars().take(limits::QUOTED_NAME_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flow_ids_of_real_servers_are_accepted() {
+        for text in
+            ["F.DC1RPI58QL7A8", "F.DC1RPI58QL7A8.H", "F.DC1RPI58QL7A8/2", "F.DC1RPI58QL7A8/S"]
+        {
+            assert_eq!(text.parse::<FlowId>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn well_known_sessions_and_odd_texts_are_no_flow_ids() {
+        for text in
+            ["", "F.", "F.Monitoring", "F.Status", "E:Enrol", "C.0123456789abcdef", "F.a b", "F.\n"]
+        {
+            assert!(text.parse::<FlowId>().is_err(), "{text:?}");
+        }
+        assert!(format!("F.{}", "A".repeat(200)).parse::<FlowId>().is_err());
+    }
+
+    #[test]
+    fn a_generated_flow_id_is_time_and_random_in_base32hex() {
+        // RFC 4648 section 10: "foobar" is CPNMUOJ1E8 in base32hex; here its first eight bytes are "foobarba".
+        let seconds = u64::from(u32::from_be_bytes(*b"foob"));
+        assert_eq!(FlowId::generate(seconds, *b"arba").as_str(), "F.CPNMUOJ1E9H62");
+    }
+
+    #[test]
+    fn an_artifact_name_is_split_at_its_slash() {
+        let name: ArtifactName = "Generic.Client.Info/BasicInformation".parse().unwrap();
+        assert_eq!(name.artifact(), "Generic.Client.Info");
+        assert_eq!(name.source(), Some("BasicInformation"));
+    }
+
+    #[test]
+    fn paths_are_no_artifact_names() {
+        for text in ["", "/", "../x", "a/b/c", "A..B", ".A", "A/", "A/\n", "$00ff", "A B"] {
+            assert!(text.parse::<ArtifactName>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Records of clients.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Store, StoreError, now_us, signed, unsigned};
+use crate::limits;
+use crate::model::client::{self, Client, Host};
+use crate::model::id::{ClientId, FlowId};
+
+const COLUMNS: &str = "id, enrolled_us, seen_us, address, host, labels, labels_changed_ns, \
+                       event_table_version, interrogation";
+
+impl Store {
+    /// Keeps the key of a client. Answers whether the client is a new one; the key of a known one stays.
+    ///
+    /// The id is derived from the key, so that the same id always means the same key.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn enrol(&self, id: ClientId, public_key: Vec<u8>) -> Result<bool, StoreError> {
+        self.write_async(move |db| {
+            let sql = "INSERT INTO client (id, public_key, enrolled_us) VALUES (?1, ?2, ?3) \
+                       ON CONFLICT (id) DO NOTHING";
+            Ok(db.execute(sql, params![id.as_str(), public_key, signed(now_us())])? == 1)
+        })
+        .await
+    }
+
+    /// The public key of a client (SubjectPublicKeyInfo, DER).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn public_key(&self, id: &ClientId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|db| {
+            let mut query = db.prepare_cached("SELECT public_key FROM client WHERE id = ?1")?;
+            Ok(query.query_row([id.as_str()], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// The record of a client.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        self.read(|db| find(db, id))
+    }
+
+    /// At most `limit` (and [`limits::PAGE`]) records in the order of ids, behind the id `after`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn clients(
+        &self,
+        after: Option<&ClientId>,
+        limit: usize,
+    ) -> Result<Vec<Client>, StoreError> {
+        self.read(|db| {
+            let sql = format!("SELECT {COLUMNS} FROM client WHERE id > ?1 ORDER BY id LIMIT ?2");
+            let mut query = db.prepare_cached(&sql)?;
+            let start = after.map_or("", ClientId::as_str);
+            let limit = i64::try_from(limit.min(limits::PAGE)).unwrap_or(i64::MAX);
+            let rows = query.query_and_then(params![start, limit], from_row)?;
+            rows.collect()
+        })
+    }
+
+    /// How many clients there are.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn client_count(&self) -> Result<u64, StoreError> {
+        self.read(|db| {
+            Ok(unsigned(db.query_row("SELECT count(*) FROM client", [], |row| row.get(0))?))
+        })
+    }
+
+    /// Gives labels to a client and takes labels away; what was there stays in its order.
+    ///
+    /// Answers whether anything changed. A change makes the client get an event table anew.
+    ///
+    /// # Errors
+    /// [`StoreError::NoClient`], or the store cannot be written.
+    pub fn label(
+        &self,
+        id: &ClientId,
+        add: Vec<String>,
+        remove: Vec<String>,
+    ) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.write(move |db| {
+            let mut record = existing(db, &id)?;
+            let before = record.labels.clone();
+            let gone: Vec<String> = remove.iter().map(|text| text.trim().to_lowercase()).collect();
+            record.labels.retain(|held| !gone.contains(&held.to_lowercase()));
+            client::add_labels(&mut record.labels, add.iter().map(String::as_str));
+            if record.labels == before {
+                return Ok(false);
+            }
+            set_labels(db, &id, &record.labels)?;
+            Ok(true)
+        })
+    }
+
+    /// Notes which collection asks the client about its host.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn set_interrogation(&self, id: &ClientId, flow: &FlowId) -> Result<(), StoreError> {
+        let (id, flow) = (id.clone(), flow.clone());
+        self.write(move |db| {
+            let sql = "UPDATE client SET interrogation = ?2 WHERE id = ?1";
+            db.execute(sql, params![id.as_str(), flow.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// Removes a client with its collections and events; its agent will have to enrol again.
+    ///
+    /// Answers whether there was such a client.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn delete_client(&self, id: &ClientId) -> Result<bool, StoreError> {
+        let flows: Vec<i64> = self.read(|db| {
+            let mut query = db.prepare("SELECT number FROM flow WHERE client = ?1")?;
+            let rows = query.query_map([id.as_str()], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })?;
+        let key = id.clone();
+        let found = self.write(move |db| {
+            Ok(db.execute("DELETE FROM client WHERE id = ?1", [key.as_str()])? == 1)
+        })?;
+        for flow in flows {
+            self.remove_upload_folder(flow)?;
+        }
+        Ok(found)
+    }
+}
+
+/// The record of a client within a transaction.
+pub(super) fn find(db: &Connection, id: &ClientId) -> Result<Option<Client>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM client WHERE id = ?1");
+    let mut query = db.prepare_cached(&sql)?;
+    let mut rows = query.query_and_then([id.as_str()], from_row)?;
+    rows.next().transpose()
+}
+
+/// [`find`] where a missing client is an error.
+pub(super) fn existing(db: &Connection, id: &ClientId) -> Result<Client, StoreError> {
+    find(db, id)?.ok_or_else(|| StoreError::NoClient(id.to_string()))
+}
+
+/// Writes labels and makes the event table due.
+pub(super) fn set_labels(
+    db: &Connection,
+    id: &ClientId,
+    labels: &[String],
+) -> Result<(), StoreError> {
+    let sql = "UPDATE client SET labels = ?2, labels_changed_ns = ?3 WHERE id = ?1";
+    let changed_ns = signed(now_us().saturating_mul(1000));
+    db.execute(sql, params![id.as_str(), serde_json::to_string(labels)?, changed_ns])?;
+    Ok(())
+}
+
+/// Writes what the agent says about its host; its labels join those that are there.
+pub(super) fn set_host(
+    db: &Connection,
+    id: &ClientId,
+    host: &Host,
+    labels: &[String],
+) -> Result<(), StoreError> {
+    let mut record = existing(db, id)?;
+    if client::add_labels(&mut record.labels, labels.iter().map(String::as_str)) {
+        set_labels(db, id, &record.labels)?;
+    }
+    if record.host != *host {
+        let text = serde_json::to_string(host)?;
+        db.execute("UPDATE client SET host = ?2 WHERE id = ?1", params![id.as_str(), text])?;
+    }
+    Ok(())
+}
+
+fn from_row(row: &Row<'_>) -> Result<Client, StoreError> {
+    let id: String = row.get(0)?;
+    let interrogation: Option<String> = row.get(8)?;
+    Ok(Client {
+        id: id.parse().map_err(|_| StoreError::Damaged("a client id"))?,
+        enrolled_us: unsigned(row.get(1)?),
+        seen_us: unsigned(row.get(2)?),
+        address: row.get(3)?,
+        host: serde_json::from_str(&row.get::<_, String>(4)?)?,
+        labels: serde_json::from_str(&row.get::<_, String>(5)?)?,
+        labels_changed_ns: unsigned(row.get(6)?),
+        event_table_version: unsigned(row.get(7)?),
+        interrogation: interrogation.map(|text| text.parse()).transpose()?,
+    })
+}

@@ -1,0 +1,175 @@
+//! Collections: queue, look up, cancel.
+
+use bytes::Bytes;
+use rusqlite::{Connection, Row, params};
+use troodon_proto::{Cancel, Message, VeloMessage};
+
+use super::{Store, StoreError, client, now_us, signed, task, unsigned};
+use crate::limits;
+use crate::model::flow::{Flow, NewFlow};
+use crate::model::id::{ArtifactName, ClientId, FlowId};
+
+const COLUMNS: &str = "id, creator, artifacts, spec, request, urgent, created_us, delivered_us, \
+                       active_us, complete, failure, stats, client";
+
+impl Store {
+    /// Queues a collection for a client; a connected agent gets it at once.
+    ///
+    /// # Errors
+    /// [`StoreError::NoClient`]; the id is taken; the store cannot be written.
+    pub fn create_flow(&self, client: &ClientId, flow: NewFlow) -> Result<FlowId, StoreError> {
+        let client = client.clone();
+        self.write(move |db| {
+            client::existing(db, &client)?;
+            insert(db, &client, &flow)?;
+            Ok(flow.id)
+        })
+    }
+
+    /// One collection.
+    ///
+    /// # Errors
+    /// [`StoreError::NoFlow`], or the store cannot be read.
+    pub fn flow(&self, client: &ClientId, id: &FlowId) -> Result<Flow, StoreError> {
+        self.read(|db| existing(db, client, id).map(|(_, flow)| flow))
+    }
+
+    /// The collections of a client, latest first: at most `limit` (and [`limits::PAGE`]) behind the first `skip`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn flows(
+        &self,
+        client: &ClientId,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Flow>, StoreError> {
+        self.read(|db| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM flow WHERE client = ?1 ORDER BY number DESC LIMIT ?2 OFFSET ?3"
+            );
+            let mut query = db.prepare_cached(&sql)?;
+            let limit = i64::try_from(limit.min(limits::PAGE)).unwrap_or(i64::MAX);
+            let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+            let rows = query.query_and_then(params![client.as_str(), limit, skip], from_row)?;
+            rows.collect()
+        })
+    }
+
+    /// Ends a collection: it leaves the queue, and the agent is told to stop.
+    ///
+    /// Answers false when it was over already.
+    ///
+    /// # Errors
+    /// [`StoreError::NoFlow`], or the store cannot be written.
+    pub fn cancel_flow(
+        &self,
+        client: &ClientId,
+        id: &FlowId,
+        principal: &str,
+    ) -> Result<bool, StoreError> {
+        let (client, id, principal) = (client.clone(), id.clone(), principal.to_owned());
+        self.write(move |db| {
+            let (number, flow) = existing(db, &client, &id)?;
+            if flow.complete {
+                return Ok(false);
+            }
+            let failure = match flow.status() {
+                "" => format!("Cancelled by {principal}"),
+                earlier => format!("Cancelled by {principal}: {earlier}"),
+            };
+            fail(db, number, &failure)?;
+            let message = VeloMessage {
+                session_id: id.as_str().to_owned(),
+                cancel: Some(Cancel { principal }),
+                urgent: true,
+                ..VeloMessage::default()
+            };
+            task::queue_message(db, &client, &message)?;
+            Ok(true)
+        })
+    }
+
+    /// Removes a collection with its results and files. Answers whether there was one.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn delete_flow(&self, client: &ClientId, id: &FlowId) -> Result<bool, StoreError> {
+        let (client, id) = (client.clone(), id.clone());
+        let number = self.write(move |db| match existing(db, &client, &id) {
+            Ok((number, _)) => {
+                db.execute("DELETE FROM flow WHERE number = ?1", [number])?;
+                Ok(Some(number))
+            }
+            Err(StoreError::NoFlow { .. }) => Ok(None),
+            Err(other) => Err(other),
+        })?;
+        number.map(|number| self.remove_upload_folder(number)).transpose()?;
+        Ok(number.is_some())
+    }
+}
+
+fn insert(db: &Connection, client: &ClientId, flow: &NewFlow) -> Result<(), StoreError> {
+    let artifacts: Vec<&str> = flow.artifacts.iter().map(ArtifactName::as_str).collect();
+    let sql = "INSERT INTO flow (client, id, creator, artifacts, spec, request, urgent, created_us) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    db.execute(
+        sql,
+        params![
+            client.as_str(),
+            flow.id.as_str(),
+            flow.creator,
+            serde_json::to_string(&artifacts)?,
+            flow.spec.to_string(),
+            flow.request.encode_to_vec(),
+            flow.urgent,
+            signed(now_us()),
+        ],
+    )?;
+    task::queue_flow(db, client, db.last_insert_rowid(), flow.urgent)
+}
+
+/// Marks a collection as ended by the server and takes it out of the queue.
+pub(super) fn fail(db: &Connection, number: i64, failure: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE flow SET complete = 1, failure = ?2 WHERE number = ?1";
+    db.execute(sql, params![number, failure])?;
+    db.execute("DELETE FROM task WHERE flow = ?1", [number])?;
+    Ok(())
+}
+
+/// A collection with its number; a missing one is an error.
+pub(super) fn existing(
+    db: &Connection,
+    client: &ClientId,
+    id: &FlowId,
+) -> Result<(i64, Flow), StoreError> {
+    let sql = format!("SELECT {COLUMNS}, number FROM flow WHERE client = ?1 AND id = ?2");
+    let mut query = db.prepare_cached(&sql)?;
+    let mut rows = query.query_and_then([client.as_str(), id.as_str()], |row| {
+        Ok::<_, StoreError>((row.get::<_, i64>(13)?, from_row(row)?))
+    })?;
+    let missing = || StoreError::NoFlow { client: client.to_string(), flow: id.to_string() };
+    rows.next().ok_or_else(missing)?
+}
+
+fn from_row(row: &Row<'_>) -> Result<Flow, StoreError> {
+    let artifacts: Vec<String> = serde_json::from_str(&row.get::<_, String>(2)?)?;
+    Ok(Flow {
+        client: row
+            .get::<_, String>(12)?
+            .parse()
+            .map_err(|_| StoreError::Damaged("a client id"))?,
+        id: row.get::<_, String>(0)?.parse()?,
+        creator: row.get(1)?,
+        artifacts: artifacts.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+        spec: serde_json::from_str(&row.get::<_, String>(3)?)?,
+        request: Message::decode(Bytes::from(row.get::<_, Vec<u8>>(4)?))?,
+        urgent: row.get(5)?,
+        created_us: unsigned(row.get(6)?),
+        delivered_us: unsigned(row.get(7)?),
+        active_us: unsigned(row.get(8)?),
+        complete: row.get(9)?,
+        failure: row.get(10)?,
+        stats: Message::decode(Bytes::from(row.get::<_, Vec<u8>>(11)?))?,
+    })
+}

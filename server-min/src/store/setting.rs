@@ -1,0 +1,46 @@
+//! Single values by name.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError};
+
+/// The names of all settings: a closed list, so that no input can name another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// What clients are to watch: JSON of the monitoring table as administrators edit it.
+    EventTable,
+}
+
+impl Setting {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::EventTable => "event_table",
+        }
+    }
+}
+
+impl Store {
+    /// The value, when it was ever set.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn setting(&self, setting: Setting) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|db| {
+            let mut query = db.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
+            Ok(query.query_row([setting.name()], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// Sets the value.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn set_setting(&self, setting: Setting, value: Vec<u8>) -> Result<(), StoreError> {
+        self.write(move |db| {
+            let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2) \
+                       ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            db.execute(sql, params![setting.name(), value])?;
+            Ok(())
+        })
+    }
+}

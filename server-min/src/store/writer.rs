@@ -1,0 +1,108 @@
+//! The thread that writes: what waits at the same time is committed together.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+
+use super::StoreError;
+use crate::limits;
+
+/// A change. It answers who is to be told after the commit.
+type Change = Box<dyn FnOnce(&mut Connection) -> Notice + Send>;
+/// Told whether the commit succeeded.
+type Notice = Box<dyn FnOnce(Result<(), &str>)>;
+
+pub(super) struct Writer {
+    changes: Mutex<Option<SyncSender<Change>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+        let (sender, receiver) = sync_channel(limits::WAITING_WRITES);
+        let thread = thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || run(connection, &receiver))?;
+        Ok(Self { changes: Mutex::new(Some(sender)), thread: Some(thread) })
+    }
+
+    /// Queues a change; `tell` hears of it after the commit. Blocks while the queue is full.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        tell: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let change: Change = Box::new(move |connection| {
+            let result = isolated(connection, work);
+            Box::new(move |committed| {
+                tell(match committed {
+                    Ok(()) => result,
+                    Err(reason) => Err(StoreError::Commit(reason.to_owned())),
+                });
+            })
+        });
+        let sender = self.changes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sender.ok_or(StoreError::Closed)?.send(change).map_err(|_| StoreError::Closed)
+    }
+}
+
+impl Drop for Writer {
+    /// Ends the thread after it has done what waits.
+    fn drop(&mut self) {
+        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // A panic of the thread has been reported by the panic hook.
+            drop(thread.join());
+        }
+    }
+}
+
+/// Runs a change inside a savepoint, so that its failure does not touch those that share the transaction.
+fn isolated<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let savepoint = connection.savepoint()?;
+    let value = work(&savepoint)?;
+    savepoint.commit()?;
+    Ok(value)
+}
+
+fn run(mut connection: Connection, changes: &Receiver<Change>) {
+    while let Ok(first) = changes.recv() {
+        let mut notices = Vec::new();
+        let outcome = commit_together(&mut connection, first, changes, &mut notices);
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "a transaction failed");
+        }
+        let reason = outcome.err().map(|error| error.to_string());
+        for notice in notices {
+            notice(reason.as_deref().map_or(Ok(()), Err));
+        }
+    }
+}
+
+/// One transaction: the first change, and all that came meanwhile.
+fn commit_together(
+    connection: &mut Connection,
+    first: Change,
+    changes: &Receiver<Change>,
+    notices: &mut Vec<Notice>,
+) -> Result<(), rusqlite::Error> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    notices.push(first(connection));
+    while notices.len() < limits::WRITES_PER_COMMIT
+        && let Ok(next) = changes.try_recv()
+    {
+        notices.push(next(connection));
+    }
+    let outcome = connection.execute_batch("COMMIT");
+    if outcome.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    outcome
+}
