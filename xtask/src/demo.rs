@@ -67,7 +67,9 @@ fn say(what: &str) {
 fn watch_for_ctrl_c() -> Result<mpsc::Receiver<()>> {
     let (tell, interrupted) = mpsc::channel();
     // A second Ctrl-C while the first is handled has nobody to be told.
-    ctrlc::set_handler(move || drop(tell.send(()))).context("cannot watch for Ctrl-C")?;
+    ctrlc::set_handler(move || {
+        let _told = tell.send(());
+    }).context("cannot watch for Ctrl-C")?;
     Ok(interrupted)
 }
 
