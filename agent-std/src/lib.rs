@@ -7,3 +7,4 @@ pub mod child;
 pub mod file;
 pub mod limits;
 pub mod proc;
+pub mod tls;

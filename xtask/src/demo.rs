@@ -69,7 +69,8 @@ fn watch_for_ctrl_c() -> Result<mpsc::Receiver<()>> {
     // A second Ctrl-C while the first is handled has nobody to be told.
     ctrlc::set_handler(move || {
         let _told = tell.send(());
-    }).context("cannot watch for Ctrl-C")?;
+    })
+    .context("cannot watch for Ctrl-C")?;
     Ok(interrupted)
 }
 
