@@ -7,4 +7,5 @@ pub mod child;
 pub mod file;
 pub mod limits;
 pub mod proc;
+pub mod storage;
 pub mod tls;

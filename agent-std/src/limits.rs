@@ -17,3 +17,10 @@ pub const SOCKET_OWNERS_MAX: usize = 256 * 1024;
 /// Most bytes that one look takes from each output of a program that runs for a query. As large as the
 /// kernel's pipe, so that a talkative program cannot keep a look from ending.
 pub const CHILD_READ_LEN: usize = 64 * 1024;
+
+/// Longest record in the queue, in bytes. A corrupt length must not make the agent reserve memory for it.
+pub const RECORD_LEN_MAX: u32 = 16 * 1024 * 1024;
+
+/// Length of a segment of the queue after which the next one begins, in bytes. Acknowledged data is deleted by
+/// the segment, so this is also what a mostly delivered queue may keep on disk.
+pub const SEGMENT_LEN_MAX: u64 = 1024 * 1024;
