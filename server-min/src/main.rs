@@ -1,3 +1,7 @@
-//! The server and its administration.
+//! The program `troodon`: everything is in the library, so that tests reach it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    troodon_server::cli::main()
+}

@@ -1,0 +1,96 @@
+//! The command line. Names follow Velociraptor's; global options stand before the subcommand.
+//!
+//! Rows and files go to the standard output, everything else to the standard error. The exit status is 0 only when
+//! everything that was asked for has happened.
+
+mod config_command;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// The server of Troodon, and its administration.
+#[derive(Debug, Parser)]
+#[command(
+    name = "troodon",
+    version,
+    about,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "First steps:\n  \
+        troodon config generate > server.config.yaml\n  \
+        troodon --config server.config.yaml frontend\n  \
+        troodon --config server.config.yaml config client > client.config.yaml\n\n\
+        Compatible with Velociraptor's protocol and configuration; not affiliated with it."
+)]
+struct Cli {
+    /// The server's configuration, made by `config generate`
+    #[arg(long, value_name = "FILE", env = "TROODON_CONFIG")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, show and change configurations, keys and certificates
+    #[command(subcommand)]
+    Config(config_command::ConfigCommand),
+}
+
+/// What every command may use.
+struct Invocation {
+    config: Option<PathBuf>,
+}
+
+impl Invocation {
+    /// The file after `--config`.
+    fn config_path(&self) -> Result<&PathBuf> {
+        self.config
+            .as_ref()
+            .context("which configuration? Put `--config FILE` before the subcommand")
+    }
+
+    /// What that file holds.
+    fn load(&self) -> Result<Config> {
+        Ok(Config::load(self.config_path()?)?)
+    }
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let Cli { config, command } = Cli::parse();
+    let invocation = Invocation { config };
+    let done = match command {
+        Command::Config(command) => config_command::run(&invocation, command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line on the standard error.
+fn complain(error: &anyhow::Error) {
+    let text = format!("{error:#}").replace('\n', " ");
+    // Nobody is left to be told when even this fails.
+    let _ = writeln!(std::io::stderr(), "troodon: {text}");
+}
+
+/// Writes to the standard output. A reader that went away is an error like any other.
+fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .context("the standard output cannot be written")
+}

@@ -1,0 +1,224 @@
+//! The configuration: one YAML file with Velociraptor's key names (docs/protocol.md section 1.5).
+//!
+//! Reading is strict: an unknown key is an error that names key, line and column. As in the messages from which the
+//! key names come, a zero, an empty string and an empty list mean the same as an absent key; what an absent key
+//! stands for is said by the methods of the section that holds it.
+
+mod client;
+mod file;
+mod frontend;
+mod generate;
+mod gui;
+mod issue;
+mod legacy;
+mod policy;
+mod secret;
+mod services;
+mod validate;
+mod wizard;
+mod yaml;
+
+pub use client::{ClientConfig, CryptoConfig, LocalBuffer, ProxyConfig};
+pub use file::write_private;
+pub use frontend::{DynDns, FrontendConfig, FrontendResources};
+pub use generate::{apply_merge, defaults, generate};
+pub use gui::{Authenticator, GuiConfig, InitialOrg, InitialUser};
+pub use issue::{api_client, reissue_certificates, rotate_keys};
+pub use policy::{Defaults, Security};
+pub use secret::Secret;
+pub use services::{
+    ApiClientConfig, ApiConfig, CaConfig, DatastoreConfig, LoggingConfig, MonitoringConfig,
+    Retention,
+};
+pub use wizard::{Wizard, WizardOutcome};
+pub use yaml::{from_yaml, to_yaml};
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The largest configuration that is read: 4 MiB. Certificates and lists take some tens of kilobytes; anything above
+/// is not a configuration.
+pub const MAX_CONFIG_BYTES: u64 = 4 << 20;
+
+/// Everything that can be wrong with a configuration. Each text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read or written.
+    #[error("{path}: {cause}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The text is no YAML, or holds a key or a type that does not belong there.
+    #[error("{name}:{line}:{column}: {problem}")]
+    Syntax {
+        /// The file, or what else the text came from.
+        name: String,
+        /// Counted from 1; 0 when unknown.
+        line: u64,
+        /// Counted from 1; 0 when unknown.
+        column: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A key is missing, or has a value that cannot work.
+    #[error("{key}: {problem}")]
+    Invalid {
+        /// The key, as a path with dots.
+        key: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// Keys and certificates could not be made or read.
+    #[error(transparent)]
+    Pki(#[from] crate::pki::PkiError),
+}
+
+impl ConfigError {
+    pub(crate) fn invalid(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { key: key.into(), problem: problem.into() }
+    }
+}
+
+/// The whole file. Sections are capitalised, other keys are not.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The program that wrote the file.
+    pub version: Option<Version>,
+    /// What agents get to know: this section alone becomes their configuration.
+    #[serde(rename = "Client")]
+    pub client: ClientConfig,
+    /// The gRPC API.
+    #[serde(rename = "API")]
+    pub api: ApiConfig,
+    /// The web pages.
+    #[serde(rename = "GUI")]
+    pub gui: GuiConfig,
+    /// The internal authority. Its key may be kept elsewhere.
+    #[serde(rename = "CA")]
+    pub ca: CaConfig,
+    /// Where agents arrive.
+    #[serde(rename = "Frontend")]
+    pub frontend: FrontendConfig,
+    /// Further frontends of a Velociraptor cluster: kept, not used.
+    #[serde(rename = "ExtraFrontends")]
+    pub extra_frontends: Vec<Value>,
+    /// A Velociraptor minion: kept, not used.
+    #[serde(rename = "Minion")]
+    pub minion: Option<Value>,
+    /// Where data is stored.
+    #[serde(rename = "Datastore")]
+    pub datastore: DatastoreConfig,
+    /// The state file of a Velociraptor client: kept, not used.
+    #[serde(rename = "Writeback")]
+    pub writeback: Option<Value>,
+    /// Outgoing mail: kept, not used.
+    #[serde(rename = "Mail")]
+    pub mail: Option<Value>,
+    /// Log files and forwarding.
+    #[serde(rename = "Logging")]
+    pub logging: LoggingConfig,
+    /// Metrics.
+    #[serde(rename = "Monitoring")]
+    pub monitoring: MonitoringConfig,
+    /// An embedded API client configuration: kept, not used.
+    pub api_config: Option<Value>,
+    /// A command line that a repacked binary runs: kept, not used.
+    pub autoexec: Option<Value>,
+    /// The operating system of the server, as the wizard heard it.
+    pub server_type: String,
+    /// A folder in which certificates from an ACME authority are kept; set means: get them.
+    pub autocert_cert_cache: String,
+    /// From this the key is derived that hides the names of artifacts from agents.
+    pub obfuscation_nonce: String,
+    /// Denies, to everybody, what changes the deployment.
+    pub lockdown: bool,
+    /// Numbers that tune the server.
+    pub defaults: Defaults,
+    /// What queries may do on the server.
+    pub security: Security,
+    /// A saved disk that is analysed in place of the live system: kept, not used.
+    pub analysis_target: String,
+    /// How paths of such a disk are mapped: kept, not used.
+    pub remappings: Vec<Value>,
+    /// The organisation: set only inside the server.
+    pub org_id: String,
+    /// Its display name.
+    pub org_name: String,
+    /// Which services of a Velociraptor server run: kept, not used.
+    pub services: Option<Value>,
+    /// More log lines.
+    pub verbose: bool,
+    /// Diagnostics for developers of the original: kept, not used.
+    pub debug_mode: bool,
+}
+
+/// The program that wrote a configuration, or the build of an agent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Version {
+    pub name: String,
+    pub description: String,
+    pub version: String,
+    pub commit: String,
+    pub build_time: String,
+    pub ci_build_url: String,
+    pub compiler: String,
+    /// Seconds since 1970.
+    pub install_time: u64,
+    pub system: String,
+    pub architecture: String,
+}
+
+impl Version {
+    /// This program.
+    pub fn this() -> Self {
+        Self {
+            name: "troodon".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            system: std::env::consts::OS.into(),
+            architecture: std::env::consts::ARCH.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What an agent's configuration file holds.
+#[derive(Serialize)]
+struct ClientFile<'a> {
+    version: &'a Option<Version>,
+    #[serde(rename = "Client")]
+    client: &'a ClientConfig,
+    autoexec: &'a Option<Value>,
+}
+
+impl Config {
+    /// Reads a file of [`MAX_CONFIG_BYTES`] at most. Nothing is required of it yet: see [`Config::check_server`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = file::read_limited(path)?;
+        from_yaml(&text, &path.display().to_string()).map(legacy::migrate)
+    }
+
+    /// Reads a text; `name` stands for it in errors.
+    pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
+        from_yaml(text, name).map(legacy::migrate)
+    }
+
+    /// The text of the whole file, secrets included.
+    pub fn to_yaml(&self) -> Result<String, ConfigError> {
+        to_yaml(self)
+    }
+
+    /// The text of an agent's file: nothing but `version`, `Client` and `autoexec`.
+    pub fn client_yaml(&self) -> Result<String, ConfigError> {
+        self.check_client()?;
+        let Self { version, client, autoexec, .. } = self;
+        to_yaml(&ClientFile { version, client, autoexec })
+    }
+}

@@ -1,0 +1,106 @@
+//! The sections `defaults` and `security`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The `defaults` section. Lists that `security` holds today are accepted here, and move there when read.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Defaults {
+    /// Hours; 0 means 168.
+    pub hunt_expiry_hours: u64,
+    /// Minutes.
+    pub notebook_cell_timeout_min: u64,
+    /// Seconds; 0 means 300.
+    pub acl_lru_timeout_sec: u64,
+    /// User names are ASCII.
+    pub disable_unicode_usernames: bool,
+    /// Metadata keys that searches find.
+    pub indexed_client_metadata: Vec<String>,
+    /// Seconds for which event rows are gathered; 0 means 120.
+    pub event_max_wait: u64,
+    /// Seconds.
+    pub event_max_wait_jitter: u64,
+    /// Tell every agent at once when the table changes.
+    pub event_change_notify_all_clients: bool,
+    /// Seconds; 0 means 10.
+    pub unauthenticated_lru_timeout_sec: u64,
+    /// Rows of one packet; 0 means 1000.
+    pub max_rows: u64,
+    /// Bytes.
+    pub max_row_buffer_size: u64,
+    /// Seconds.
+    pub max_batch_wait: u64,
+    /// Log lines of one collection.
+    pub max_logs: u64,
+    /// Do not ask agents about flows that went silent.
+    pub disable_active_inflight_checks: bool,
+    /// Seconds; 0 means 60.
+    pub inflight_check_time: u64,
+    /// Moved to `security`.
+    pub certificate_validity_days: u64,
+    /// Moved to `security`.
+    pub allowed_plugins: Vec<String>,
+    /// Moved to `security`.
+    pub allowed_functions: Vec<String>,
+    /// Moved to `security`.
+    pub allowed_accessors: Vec<String>,
+    /// Moved to `security`.
+    pub denied_plugins: Vec<String>,
+    /// Moved to `security`.
+    pub denied_functions: Vec<String>,
+    /// Moved to `security`.
+    pub denied_accessors: Vec<String>,
+    /// Moved to `security`.
+    pub lockdown_denied_permissions: Vec<String>,
+}
+
+/// The `security` section.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Security {
+    /// Days that issued certificates are valid; 0 means 365.
+    pub certificate_validity_days: u64,
+    /// Not empty: other plugins do not exist.
+    pub allowed_plugins: Vec<String>,
+    /// Not empty: other functions do not exist.
+    pub allowed_functions: Vec<String>,
+    /// Not empty: other accessors do not exist.
+    pub allowed_accessors: Vec<String>,
+    /// Do not exist.
+    pub denied_plugins: Vec<String>,
+    /// Do not exist.
+    pub denied_functions: Vec<String>,
+    /// Do not exist.
+    pub denied_accessors: Vec<String>,
+    /// Path prefixes of the `file` accessor.
+    pub allowed_file_accessor_prefix: Vec<String>,
+    /// Path prefixes of the `file` accessor.
+    pub denied_file_accessor_prefix: Vec<String>,
+    /// Path prefixes of the `fs` accessor.
+    pub allowed_fs_accessor_prefix: Vec<String>,
+    /// Path prefixes of the `fs` accessor.
+    pub denied_fs_accessor_prefix: Vec<String>,
+    /// What lockdown denies, in place of the built-in list.
+    pub lockdown_denied_permissions: Vec<String>,
+    /// Kept, not used.
+    pub disable_inventory_service_external_access: bool,
+    /// Kept, not used.
+    pub secrets_dek: Option<Value>,
+    /// Queries may use credentials by name only.
+    pub vql_must_use_secrets: bool,
+    /// Environment variables that queries do not see.
+    pub shadowed_env_vars: Vec<String>,
+    /// Kept, not used.
+    pub allow_ancient_clients: bool,
+}
+
+impl Security {
+    /// Days that issued certificates are valid.
+    pub fn validity_days(&self) -> u64 {
+        match self.certificate_validity_days {
+            0 => 365,
+            days => days,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The sections of the smaller services: API, authority, data store, logs, metrics; and the API client's own file.
+
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+
+/// The `API` section.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiConfig {
+    /// What API clients dial; the bind address unless set.
+    pub hostname: String,
+    /// The address to listen on.
+    pub bind_address: String,
+    /// The port to listen on.
+    pub bind_port: u16,
+    /// `tcp` or `unix`.
+    pub bind_scheme: String,
+    /// The name in the gateway's certificate.
+    pub pinned_gw_name: String,
+}
+
+impl ApiConfig {
+    /// The name in the gateway's certificate: `GRPC_GW` unless set.
+    pub fn gateway_name(&self) -> &str {
+        if self.pinned_gw_name.is_empty() { "GRPC_GW" } else { &self.pinned_gw_name }
+    }
+
+    /// What API clients dial.
+    pub fn connection_string(&self) -> String {
+        let host = [&self.hostname, &self.bind_address].into_iter().find(|host| !host.is_empty());
+        let port = if self.bind_port == 0 { 8001 } else { self.bind_port };
+        let host = match host.map(String::as_str) {
+            None | Some("0.0.0.0" | "::") => "127.0.0.1",
+            Some(host) => host,
+        };
+        format!("{host}:{port}")
+    }
+}
+
+/// The `CA` section.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CaConfig {
+    /// PEM (PKCS#1). Needed to issue certificates only; keep it offline.
+    pub private_key: Secret,
+}
+
+/// The `Datastore` section.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatastoreConfig {
+    /// Velociraptor's `FileBaseDataStore` stands for the embedded data base.
+    pub implementation: String,
+    /// The folder of the data base.
+    pub location: String,
+    /// The folder of uploaded files.
+    pub filestore_directory: String,
+    /// `zlib` or `none`: whether agents may compress rows and uploads.
+    pub compression: String,
+}
+
+/// The `Logging` section.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoggingConfig {
+    /// The folder of the log files.
+    pub output_directory: String,
+    /// One file for each part of the server.
+    pub separate_logs_per_component: bool,
+    /// Seconds after which a file is closed.
+    pub rotation_time: u64,
+    /// Seconds after which a file is removed.
+    pub max_age: u64,
+    /// Lines of level debug.
+    pub debug: Option<Retention>,
+    /// Lines of level info.
+    pub info: Option<Retention>,
+    /// Lines of level error.
+    pub error: Option<Retention>,
+    /// `host` or `host:port`.
+    pub remote_syslog_server: String,
+    /// `udp`, `tcp` or `tls`.
+    pub remote_syslog_protocol: String,
+    /// Which parts are sent; empty means the audit log.
+    pub remote_syslog_components: Vec<String>,
+}
+
+/// How long log files are kept.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Seconds after which a file is closed.
+    pub rotation_time: u64,
+    /// Seconds after which a file is removed.
+    pub max_age: u64,
+    /// Not written at all.
+    pub disabled: bool,
+}
+
+/// The `Monitoring` section.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MonitoringConfig {
+    /// The address to listen on.
+    pub bind_address: String,
+    /// The port to listen on.
+    pub bind_port: u16,
+}
+
+/// The file of an API client, as `pyvelociraptor` reads it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiClientConfig {
+    /// PEM of the internal authority.
+    pub ca_certificate: String,
+    /// PEM of the client's certificate.
+    pub client_cert: String,
+    /// PEM (PKCS#1) of its key.
+    pub client_private_key: Secret,
+    /// `host:port`.
+    pub api_connection_string: String,
+    /// The user that the certificate names.
+    pub name: String,
+    /// The name in the server's certificate.
+    pub pinned_server_name: String,
+    /// Bytes of one answer.
+    pub max_grpc_recv_size: u64,
+}

@@ -1,0 +1,274 @@
+//! The questions of `config generate -i`.
+//!
+//! Input and output are arguments, so that a test can be the person who answers.
+
+use std::io::{self, BufRead, Write};
+
+use sha2::{Digest, Sha256};
+
+use super::generate::{DATA_FOLDER, defaults};
+use super::{Authenticator, Config, ConfigError, DynDns, InitialUser, Secret};
+
+/// Wrong answers to one question after which the wizard gives up: a script that answers nonsense must end.
+const MAX_TRIES: usize = 5;
+/// Administrators that can be named.
+const MAX_USERS: usize = 10;
+
+/// Asks on `output`, reads lines from `input`.
+pub struct Wizard<R, W> {
+    input: R,
+    output: W,
+}
+
+/// The answers.
+pub struct WizardOutcome {
+    /// Without keys: see [`super::generate`].
+    pub config: Config,
+    /// Where to write it.
+    pub path: String,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Deployment {
+    SelfSigned,
+    Autocert,
+    SingleSignOn,
+}
+
+impl<R: BufRead, W: Write> Wizard<R, W> {
+    /// A wizard that speaks through the two.
+    pub fn new(input: R, output: W) -> Self {
+        Self { input, output }
+    }
+
+    /// Asks everything.
+    pub fn run(mut self) -> Result<WizardOutcome, ConfigError> {
+        let mut config = defaults();
+        let deployment = self.server(&mut config)?;
+        self.network(&mut config, deployment)?;
+        self.people(&mut config, deployment)?;
+        let path = self.text("Where to write the configuration", "./server.config.yaml", any)?;
+        Ok(WizardOutcome { config, path })
+    }
+
+    fn server(&mut self, config: &mut Config) -> Result<Deployment, ConfigError> {
+        let kinds = ["self_signed", "autocert", "oauth_sso"];
+        let deployment = match self.choice("Type of deployment", &kinds)? {
+            1 => Deployment::Autocert,
+            2 => Deployment::SingleSignOn,
+            _ => Deployment::SelfSigned,
+        };
+        let systems = ["linux", "windows", "darwin"];
+        let system = self.choice("Operating system of the server", &systems)?;
+        config.server_type = systems.get(system).copied().unwrap_or("linux").to_owned();
+        let data = self.text("Folder for the data", DATA_FOLDER, any)?;
+        let logs = self.text("Folder for the logs", &format!("{data}/logs"), any)?;
+        let years =
+            match self.choice("Certificates are valid for", &["1 year", "2 years", "10 years"])? {
+                0 => 1,
+                1 => 2,
+                _ => 10,
+            };
+        config.security.certificate_validity_days = 365 * years;
+        if self.yes("Keep the state of Windows agents in the registry")? {
+            config.client.writeback_windows = "HKLM\\SOFTWARE\\Velocidex\\Velociraptor".into();
+        }
+        if deployment != Deployment::SelfSigned {
+            config.autocert_cert_cache.clone_from(&data);
+        }
+        config.datastore.filestore_directory.clone_from(&data);
+        config.datastore.location = data;
+        config.logging.output_directory = logs;
+        Ok(deployment)
+    }
+
+    fn network(&mut self, config: &mut Config, deployment: Deployment) -> Result<(), ConfigError> {
+        let host = self.text("Public DNS name of the server", "localhost", dns_name)?;
+        self.dynamic_dns(config, &host)?;
+        let scheme = if self.yes("Use websockets")? { "wss" } else { "https" };
+        let (mut frontend, mut gui) = (443, 443);
+        if deployment == Deployment::SelfSigned {
+            frontend = self.port("Port for agents", 8000)?;
+            gui = self.port("Port for the web pages", 8889)?;
+        } else {
+            config.client.use_self_signed_ssl = false;
+            config.gui.bind_address = "0.0.0.0".into();
+        }
+        config.client.server_urls = vec![format!("{scheme}://{host}{}/", shown_port(frontend))];
+        config.gui.public_url = format!("https://{host}{}/app/index.html", shown_port(gui));
+        config.frontend.bind_port = frontend;
+        config.gui.bind_port = gui;
+        config.frontend.hostname = host;
+        Ok(())
+    }
+
+    fn dynamic_dns(&mut self, config: &mut Config, host: &str) -> Result<(), ConfigError> {
+        let mut service = DynDns { hostname: host.to_owned(), ..DynDns::default() };
+        match self.choice("Dynamic DNS service", &["none", "noip", "cloudflare"])? {
+            1 => {
+                service.kind = "noip".into();
+                service.ddns_username = self.text("User name at noip", "", needed)?;
+                service.ddns_password = Secret::new(self.text("Password at noip", "", needed)?);
+            }
+            2 => {
+                service.kind = "cloudflare".into();
+                service.zone_name = self.text("Zone name", "", needed)?;
+                service.api_token = Secret::new(self.text("API token", "", needed)?);
+            }
+            _ => return Ok(()),
+        }
+        config.frontend.dyn_dns = Some(service);
+        Ok(())
+    }
+
+    fn people(&mut self, config: &mut Config, deployment: Deployment) -> Result<(), ConfigError> {
+        if deployment == Deployment::SingleSignOn {
+            config.gui.authenticator = Some(self.provider(&config.frontend.hostname)?);
+        }
+        for _ in 0..MAX_USERS {
+            let name = self.text("Name of an administrator (empty to end)", "", user_name)?;
+            if name.is_empty() {
+                break;
+            }
+            let user = if deployment == Deployment::SingleSignOn {
+                InitialUser { name, ..InitialUser::default() }
+            } else {
+                let password = Secret::new(self.text("Password", "", needed)?);
+                initial_user(name, &password)?
+            };
+            config.gui.initial_users.push(user);
+        }
+        Ok(())
+    }
+
+    fn provider(&mut self, host: &str) -> Result<Authenticator, ConfigError> {
+        let kinds = ["google", "github", "azure", "oidc"];
+        let kind = self.choice("Identity provider", &kinds)?;
+        let kind = kinds.get(kind).copied().unwrap_or("google");
+        self.say(&format!(
+            "Redirect URL to register there: https://{host}/auth/{kind}/callback\n"
+        ))?;
+        let mut provider = Authenticator {
+            kind: kind.into(),
+            oauth_client_id: self.text("Client id", "", needed)?,
+            oauth_client_secret: Secret::new(self.text("Client secret", "", needed)?),
+            ..Authenticator::default()
+        };
+        match kind {
+            "azure" => provider.tenant = self.text("Tenant", "", needed)?,
+            "oidc" => provider.oidc_issuer = self.text("Issuer, as https://host", "", issuer)?,
+            _ => {}
+        }
+        Ok(provider)
+    }
+
+    fn yes(&mut self, question: &str) -> Result<bool, ConfigError> {
+        Ok(self.choice(question, &["no", "yes"])? == 1)
+    }
+
+    fn port(&mut self, question: &str, usual: u16) -> Result<u16, ConfigError> {
+        let answer = self.text(question, &usual.to_string(), port_number)?;
+        answer.parse().map_err(|_| ConfigError::invalid(question, "is no port"))
+    }
+
+    /// The index of the chosen one. An answer is the name or, counted from 1, its number; the first is the default.
+    fn choice(&mut self, question: &str, names: &[&str]) -> Result<usize, ConfigError> {
+        let usual = names.first().copied().unwrap_or_default();
+        let asked = format!("{question} [{}]", names.join(", "));
+        let pick = |answer: &str| {
+            let by_name = names.iter().position(|name| name.eq_ignore_ascii_case(answer));
+            let by_number = answer.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+            by_name.or(by_number.filter(|&n| n < names.len()))
+        };
+        let check = |answer: &str| match pick(answer) {
+            Some(_) => Ok(()),
+            None => Err("answer with one of the names, or with its number"),
+        };
+        let answer = self.text(&asked, usual, check)?;
+        pick(&answer).ok_or_else(|| ConfigError::invalid(question, "no such choice"))
+    }
+
+    fn text(
+        &mut self,
+        question: &str,
+        usual: &str,
+        check: impl Fn(&str) -> Result<(), &'static str>,
+    ) -> Result<String, ConfigError> {
+        for _ in 0..MAX_TRIES {
+            let hint = if usual.is_empty() { String::new() } else { format!(" ({usual})") };
+            self.say(&format!("{question}{hint}: "))?;
+            let mut line = String::new();
+            let read = self.input.read_line(&mut line).map_err(terminal)?;
+            if read == 0 {
+                return Err(ConfigError::invalid(question, "no answer: the input ended"));
+            }
+            let answer = match line.trim() {
+                "" => usual,
+                typed => typed,
+            };
+            match check(answer) {
+                Ok(()) => return Ok(answer.to_owned()),
+                Err(advice) => self.say(&format!("  {advice}\n"))?,
+            }
+        }
+        Err(ConfigError::invalid(question, format!("no usable answer in {MAX_TRIES} tries")))
+    }
+
+    fn say(&mut self, text: &str) -> Result<(), ConfigError> {
+        self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush()).map_err(terminal)
+    }
+}
+
+fn terminal(cause: io::Error) -> ConfigError {
+    ConfigError::File { path: "terminal".into(), cause }
+}
+
+fn shown_port(port: u16) -> String {
+    if port == 443 { String::new() } else { format!(":{port}") }
+}
+
+/// The form that Velociraptor reads: SHA-256 of salt and password.
+fn initial_user(name: String, password: &Secret) -> Result<InitialUser, ConfigError> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt)
+        .map_err(|error| ConfigError::invalid("password_salt", error.to_string()))?;
+    let hash = Sha256::new().chain_update(salt).chain_update(password.expose()).finalize();
+    Ok(InitialUser {
+        name,
+        password_hash: Secret::new(hex::encode(hash)),
+        password_salt: Secret::new(hex::encode(salt)),
+    })
+}
+
+fn any(_: &str) -> Result<(), &'static str> {
+    Ok(())
+}
+
+fn needed(answer: &str) -> Result<(), &'static str> {
+    if answer.is_empty() { Err("an answer is needed") } else { Ok(()) }
+}
+
+fn dns_name(answer: &str) -> Result<(), &'static str> {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
+    if answer.bytes().all(sound) { Ok(()) } else { Err("use letters, digits, dots and hyphens") }
+}
+
+fn user_name(answer: &str) -> Result<(), &'static str> {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || b"@.-_#+".contains(&b);
+    if answer.bytes().all(sound) { Ok(()) } else { Err("use letters, digits and @ . - _ # +") }
+}
+
+fn issuer(answer: &str) -> Result<(), &'static str> {
+    if answer.starts_with("https://") && !answer.ends_with('/') {
+        Ok(())
+    } else {
+        Err("begin with https:// and end without a slash")
+    }
+}
+
+fn port_number(answer: &str) -> Result<(), &'static str> {
+    match answer.parse::<u16>() {
+        Ok(1..) => Ok(()),
+        _ => Err("a port is a number from 1 to 65535"),
+    }
+}

@@ -1,0 +1,89 @@
+//! The wizard, answered by a script.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use sha2::{Digest, Sha256};
+use troodon_server::config::{Wizard, WizardOutcome};
+
+/// The outcome of these answers, one line each.
+fn answer(answers: &[&str]) -> Result<WizardOutcome, String> {
+    let mut asked = Vec::new();
+    let answers: String = answers.iter().map(|line| format!("{line}\n")).collect();
+    let outcome = Wizard::new(answers.as_bytes(), &mut asked).run();
+    outcome.map_err(|error| error.to_string())
+}
+
+const FIRST: [&str; 6] = ["", "", "/srv/t", "", "2 years", "no"];
+
+#[test]
+fn nothing_but_defaults_gives_a_deployment_of_its_own() {
+    let outcome = answer(&["", "", "", "", "", "", "", "", "", "", "", "", "", ""]).unwrap();
+    let config = outcome.config;
+    assert!(config.client.use_self_signed_ssl);
+    assert_eq!(config.client.server_urls, ["https://localhost:8000/"]);
+    assert_eq!(config.gui.public_url, "https://localhost:8889/app/index.html");
+    assert_eq!(config.gui.bind_address, "127.0.0.1");
+    assert_eq!(outcome.path, "./server.config.yaml");
+}
+
+#[test]
+fn answers_end_up_under_their_keys() {
+    let rest =
+        ["troodon.example", "none", "yes", "443", "9000", "ann", "secret", "", "/tmp/x.yaml"];
+    let outcome = answer(&[&FIRST[..], &rest].concat()).unwrap();
+    let config = outcome.config;
+    assert_eq!(config.client.server_urls, ["wss://troodon.example/"]);
+    assert_eq!(config.gui.public_url, "https://troodon.example:9000/app/index.html");
+    assert_eq!(config.datastore.location, "/srv/t");
+    assert_eq!(config.logging.output_directory, "/srv/t/logs");
+    assert_eq!(config.security.certificate_validity_days, 730);
+    let user = &config.gui.initial_users[0];
+    let salt = hex::decode(user.password_salt.expose()).unwrap();
+    let hash = Sha256::new().chain_update(&salt).chain_update("secret").finalize();
+    assert_eq!((user.name.as_str(), salt.len()), ("ann", 32));
+    assert_eq!(user.password_hash.expose(), hex::encode(hash));
+    assert_eq!(outcome.path, "/tmp/x.yaml");
+}
+
+#[test]
+fn certificates_from_acme_share_port_443() {
+    let mut answers = FIRST;
+    answers[0] = "autocert";
+    let outcome = answer(&[&answers[..], &["troodon.example", "", "", "", ""]].concat()).unwrap();
+    let config = outcome.config;
+    assert!(!config.client.use_self_signed_ssl);
+    assert_eq!((config.frontend.bind_port, config.gui.bind_port), (443, 443));
+    assert_eq!(config.autocert_cert_cache, "/srv/t");
+    assert_eq!(config.client.server_urls, ["https://troodon.example/"]);
+}
+
+#[test]
+fn single_sign_on_asks_for_the_provider() {
+    let mut answers = FIRST;
+    answers[0] = "3";
+    let rest =
+        ["troodon.example", "", "", "oidc", "id", "secret", "https://idp.example", "ann", "", ""];
+    let config = answer(&[&answers[..], &rest].concat()).unwrap().config;
+    let provider = config.gui.authenticator.unwrap();
+    assert_eq!(
+        (provider.kind.as_str(), provider.oidc_issuer.as_str()),
+        ("oidc", "https://idp.example")
+    );
+    assert!(config.gui.initial_users[0].password_hash.is_empty());
+}
+
+#[test]
+fn a_wrong_answer_is_asked_for_again_and_nonsense_ends() {
+    let rest = ["tro odon", "troodon.example", "", "", "99999", "1234", "", "", ""];
+    let config = answer(&[&FIRST[..], &rest].concat()).unwrap().config;
+    assert_eq!(config.client.server_urls, ["https://troodon.example:1234/"]);
+    let error = answer(&["x"; 30]).err().unwrap();
+    assert!(error.contains("no usable answer"), "{error}");
+    assert!(answer(&["", ""]).err().unwrap().contains("the input ended"));
+}
