@@ -31,12 +31,14 @@ pub const LISTS_PER_PACKET: usize = 1024;
 /// Fields at the top of one message plus fields at the top of its payloads. A two-byte field can become a structure of
 /// hundreds of bytes; the largest real message is a monitoring table of some hundred event queries.
 pub const FIELDS_PER_MESSAGE: usize = 16 * 1024;
-/// Messages that `envelope::Messages::collect_all` keeps at once; each takes about two kilobytes.
+/// Messages that [`crate::envelope::Messages::collect_all`] keeps at once; each takes about two kilobytes.
 pub const MESSAGES_PER_PACKET: usize = 16 * 1024;
 /// Sealed bytes of one packet. A 32-bit board reaches it last; servers read at most 200 MiB of a body.
 pub const SEALED_BYTES: usize = 256 * 1024 * 1024;
 /// Inbound sessions that a client keeps: it has one server, which may restart.
 pub const CLIENT_SESSIONS: usize = 2;
+/// Bytes of a message list from an unknown sender, inflated: all that may be in it is a certificate request.
+pub const STRANGER_BYTES: usize = 1024 * 1024;
 
 /// Bytes of one `MessageList` in a packet, before compression: a quarter of the original's POST (docs/protocol.md 2.9).
 pub const LIST_BYTES: usize = 5 * 1024 * 1024 / 4;

@@ -1,0 +1,52 @@
+//! zlib (RFC 1950), bounded: no more memory than the limit is ever asked for.
+
+use alloc::vec::Vec;
+
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+
+use crate::error::PeerFault;
+
+/// First guess of the output's length, as a multiple of the input's.
+const FIRST_GUESS: usize = 4;
+
+/// Inflates one zlib stream that fills `input` and takes at most `limit` bytes.
+///
+/// The buffer grows by exact reservations: the convenience function of the library grows by `Vec`'s doubling, which can
+/// pass the limit, and does not say whether bytes follow the stream.
+pub(super) fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, PeerFault> {
+    let flags = TINFL_FLAG_PARSE_ZLIB_HEADER | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let mut state = alloc::boxed::Box::<DecompressorOxide>::default();
+    let mut output = Vec::new();
+    let mut rest = input;
+    let mut used: usize = 0;
+    let mut room = input.len().saturating_mul(FIRST_GUESS).max(1).min(limit);
+    loop {
+        grow(&mut output, room, limit)?;
+        let (status, taken, made) = decompress(&mut state, rest, &mut output, used, flags);
+        rest = rest.get(taken..).unwrap_or_default();
+        used = used.saturating_add(made);
+        match status {
+            TINFLStatus::Done if rest.is_empty() => {
+                output.truncate(used);
+                return Ok(output);
+            }
+            TINFLStatus::HasMoreOutput if output.len() >= limit => {
+                return Err(PeerFault::InflatedTooLarge(limit));
+            }
+            TINFLStatus::HasMoreOutput => room = output.len().saturating_mul(2).max(1).min(limit),
+            _ => return Err(PeerFault::Inflate),
+        }
+    }
+}
+
+fn grow(output: &mut Vec<u8>, length: usize, limit: usize) -> Result<(), PeerFault> {
+    output
+        .try_reserve_exact(length.saturating_sub(output.len()))
+        .map_err(|_| PeerFault::InflatedTooLarge(limit))?;
+    output.resize(length, 0);
+    Ok(())
+}
