@@ -4,7 +4,6 @@
 //! key names come, a zero, an empty string and an empty list mean the same as an absent key; what an absent key
 //! stands for is said by the methods of the section that holds it.
 
-mod client;
 mod file;
 mod frontend;
 mod generate;
@@ -12,23 +11,23 @@ mod gui;
 mod issue;
 mod legacy;
 mod policy;
-mod secret;
 mod services;
 mod validate;
 mod wizard;
 mod yaml;
 
-pub use client::{ClientConfig, CryptoConfig, LocalBuffer, ProxyConfig};
 pub use file::write_private;
 pub use frontend::{DynDns, FrontendConfig, FrontendResources};
 pub use generate::{apply_merge, defaults, generate};
 pub use gui::{Authenticator, GuiConfig, InitialOrg, InitialUser};
 pub use issue::{api_client, reissue_certificates, rotate_keys};
 pub use policy::{Defaults, Security};
-pub use secret::Secret;
 pub use services::{
     ApiClientConfig, ApiConfig, CaConfig, DatastoreConfig, LoggingConfig, MonitoringConfig,
     Retention,
+};
+pub use troodon_core::config::{
+    ClientConfig, CryptoConfig, LocalBuffer, ProxyConfig, Secret, Version,
 };
 pub use wizard::{Wizard, WizardOutcome};
 pub use yaml::{from_yaml, to_yaml};
@@ -158,34 +157,14 @@ pub struct Config {
     pub debug_mode: bool,
 }
 
-/// The program that wrote a configuration, or the build of an agent.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Version {
-    pub name: String,
-    pub description: String,
-    pub version: String,
-    pub commit: String,
-    pub build_time: String,
-    pub ci_build_url: String,
-    pub compiler: String,
-    /// Seconds since 1970.
-    pub install_time: u64,
-    pub system: String,
-    pub architecture: String,
-}
-
-impl Version {
-    /// This program.
-    pub fn this() -> Self {
-        Self {
-            name: "troodon".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            system: std::env::consts::OS.into(),
-            architecture: std::env::consts::ARCH.into(),
-            ..Self::default()
-        }
+/// This program, as it signs what it writes.
+fn this_program() -> Version {
+    Version {
+        name: "troodon".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        system: std::env::consts::OS.into(),
+        architecture: std::env::consts::ARCH.into(),
+        ..Version::default()
     }
 }
 

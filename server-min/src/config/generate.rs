@@ -9,7 +9,7 @@ use crate::pki::{Authority, PkiError};
 use super::{
     ApiConfig, ClientConfig, Config, ConfigError, DatastoreConfig, Defaults, FrontendConfig,
     FrontendResources, GuiConfig, LocalBuffer, LoggingConfig, MonitoringConfig, Retention,
-    Security, Version,
+    Security,
 };
 
 /// Where data lies unless the configuration says otherwise.
@@ -21,7 +21,7 @@ const NONCE_BYTES: usize = 8;
 /// What a new configuration says before keys are made, for a deployment with an authority of its own.
 pub fn defaults() -> Config {
     Config {
-        version: Some(Version::this()),
+        version: Some(super::this_program()),
         client: default_client(),
         api: ApiConfig {
             bind_address: "127.0.0.1".into(),
@@ -77,7 +77,7 @@ fn default_client() -> ClientConfig {
             filename_darwin: "/var/tmp/Velociraptor_Buffer.bin".into(),
             filename_windows: "$TEMP/Velociraptor_Buffer.bin".into(),
         }),
-        server_version: Some(Version::this()),
+        server_version: Some(super::this_program()),
         ..ClientConfig::default()
     }
 }

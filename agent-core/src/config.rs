@@ -1,11 +1,17 @@
-//! The `Client` section: what agents get to know.
+//! What an agent is told about its deployment: the `Client` section of Velociraptor's configuration.
+//!
+//! Only the shape is here. Hosts read it from YAML, boards from a provisioned blob. A zero, an empty text and an empty list
+//! mean the same as an absent key.
 
-use std::collections::BTreeMap;
+mod secret;
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Secret, Version};
+pub use secret::Secret;
 
 /// The name that the server's certificate bears unless `Client.pinned_server_name` says otherwise.
 const PINNED_SERVER_NAME: &str = "VelociraptorServer";
@@ -82,9 +88,9 @@ pub struct ClientConfig {
     /// Bytes of memory after which the agent restarts itself.
     pub max_memory_hard_limit: u64,
     /// How the service is installed on Windows.
-    pub windows_installer: Option<Value>,
+    pub windows_installer: Option<Installer>,
     /// How the service is installed on macOS.
-    pub darwin_installer: Option<Value>,
+    pub darwin_installer: Option<Installer>,
     /// The agent's own build.
     pub version: Option<Version>,
     /// The server that made this configuration.
@@ -150,4 +156,34 @@ pub struct ProxyConfig {
     pub pac: String,
     /// Ignore the environment variables.
     pub ignore_environment: bool,
+}
+
+/// How Velociraptor's own client is installed as a service: kept, not used.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Installer {
+    /// The name of the service.
+    pub service_name: String,
+    /// Where the program goes.
+    pub install_path: String,
+    /// What the service manager shows.
+    pub service_description: String,
+}
+
+/// The program that wrote a configuration, or the build of an agent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Version {
+    pub name: String,
+    pub description: String,
+    pub version: String,
+    pub commit: String,
+    pub build_time: String,
+    pub ci_build_url: String,
+    pub compiler: String,
+    /// Seconds since 1970.
+    pub install_time: u64,
+    pub system: String,
+    pub architecture: String,
 }

@@ -1,5 +1,6 @@
 //! A secret text in the configuration: a private key, a password.
 
+use alloc::string::String;
 use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -52,6 +53,7 @@ impl<'de> Deserialize<'de> for Secret {
 #[cfg(test)]
 mod tests {
     use super::Secret;
+    use alloc::format;
 
     #[test]
     fn debug_does_not_show_the_text() {
