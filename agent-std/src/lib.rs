@@ -4,8 +4,10 @@
 //! operating system. Nothing here runs another program to learn something, except `execve()`, which was asked to.
 
 pub mod child;
+pub mod config;
 pub mod file;
 pub mod limits;
 pub mod proc;
 pub mod storage;
 pub mod tls;
+pub mod writeback;

@@ -24,3 +24,6 @@ pub const RECORD_LEN_MAX: u32 = 16 * 1024 * 1024;
 /// Length of a segment of the queue after which the next one begins, in bytes. Acknowledged data is deleted by
 /// the segment, so this is also what a mostly delivered queue may keep on disk.
 pub const SEGMENT_LEN_MAX: u64 = 1024 * 1024;
+
+/// Longest client configuration, in bytes: certificates and lists take some tens of kilobytes.
+pub const CONFIG_LEN_MAX: u64 = 1024 * 1024;
