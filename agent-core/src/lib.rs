@@ -20,6 +20,7 @@ pub mod config;
 pub mod envelope;
 pub mod error;
 pub mod identity;
+pub mod http;
 pub mod limits;
 pub mod obfuscation;
 pub mod pin;

@@ -48,3 +48,16 @@ pub const RECORD_OVERHEAD: u64 = 16;
 pub const FORGOTTEN_FLOWS: usize = 64;
 /// Artifacts for which lost rows are counted apart. Each is an event query of the table; real ones have ten.
 pub const LOSS_NAMES: usize = 64;
+
+/// Bytes of a base URL. Longer ones are not typed by people, and some servers refuse them.
+pub const URL_BYTES: usize = 2 * 1024;
+/// Bytes of the head of an HTTP response. Ours has 120; proxies add some hundred.
+pub const HTTP_HEAD_BYTES: usize = 8 * 1024;
+/// Fields in the head of an HTTP response. Ours has four.
+pub const HTTP_FIELDS: usize = 64;
+/// Interim responses (1xx) before the real one. No server of this protocol sends any.
+pub const HTTP_INTERIM: u32 = 4;
+/// Bytes of the line before a chunk: 16 digits, and room for extensions that a proxy may add.
+pub const HTTP_CHUNK_LINE_BYTES: usize = 256;
+/// Bytes of the fields after the last chunk. No server of this protocol sends any.
+pub const HTTP_TRAILER_BYTES: usize = 4 * 1024;
