@@ -16,11 +16,13 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod agent;
 pub mod config;
 pub mod envelope;
 pub mod error;
-pub mod identity;
+pub mod host;
 pub mod http;
+pub mod identity;
 pub mod limits;
 pub mod obfuscation;
 pub mod pin;

@@ -1,5 +1,7 @@
 //! Every limit of the agent core: a number, its unit and its reason.
 
+use crate::time::Span;
+
 /// Bits of the smallest RSA modulus that is accepted. Everything in the field uses 2048.
 pub const RSA_BITS_MIN: u32 = 2048;
 /// Bits of the largest RSA modulus that is accepted: larger ones only buy the sender our time.
@@ -61,3 +63,48 @@ pub const HTTP_INTERIM: u32 = 4;
 pub const HTTP_CHUNK_LINE_BYTES: usize = 256;
 /// Bytes of the fields after the last chunk. No server of this protocol sends any.
 pub const HTTP_TRAILER_BYTES: usize = 4 * 1024;
+
+/// Attempts with one server when an error may pass: 408, 503, a lost connection (docs/protocol.md section 3.5).
+pub const ATTEMPTS: u32 = 3;
+/// Before the next server of the list, when it has not failed yet; a random part is added, because thousands of agents may
+/// have lost the same server at the same moment.
+pub const FAILOVER_PAUSE: Span = Span::from_secs(1);
+/// See [`FAILOVER_PAUSE`].
+pub const FAILOVER_PAUSE_JITTER: Span = Span::from_secs(4);
+/// Between polls, and before the same server is tried again; up to as much again is added at random.
+pub const POLL_PAUSE: Span = Span::from_secs(1);
+/// A poll that was answered sooner than this with nothing to do is a quick one.
+pub const QUICK_POLL: Span = Span::from_secs(5);
+/// Quick polls in a row before they are slowed down to one in half a `max_poll` (docs/protocol.md section 3.6).
+pub const QUICK_POLLS: u32 = 10;
+/// After 409: a server that lost us without a sign notices after one or two pads (docs/protocol.md section 9, P14).
+pub const CONFLICT_PAUSE: Span = Span::from_secs(15);
+/// Between two requests to be enrolled (docs/protocol.md section 5.1).
+pub const ENROL_PAUSE: Span = Span::from_secs(60);
+/// Longest wait between polls while the server does not know us.
+pub const UNKNOWN_PAUSE_MAX: Span = Span::from_secs(30);
+/// On a host with one link: how long a poll may hold back what is to be sent.
+pub const POLL_SHARE: Span = Span::from_secs(10);
+/// On a host with one link: posts in a row before the next poll.
+pub const POSTS_IN_A_ROW: u32 = 8;
+/// How long messages gather before they are sent (docs/protocol.md section 3.6).
+pub const GATHER: Span = Span::from_secs(1);
+/// How long what was queued may be lost by a power cut: one write to the medium serves all of it.
+pub const SYNC_DELAY: Span = Span::from_secs(1);
+/// Before a medium that failed is asked again.
+pub const STORAGE_PAUSE: Span = Span::from_secs(10);
+/// Without a byte in either direction a connection is dead; pads come every 10 s (docs/protocol.md section 3.4).
+pub const LINK_SILENCE: Span = Span::from_secs(60);
+/// How long a connection without work is kept. Servers close it after 150 s (docs/protocol.md section 3.6).
+pub const LINK_IDLE: Span = Span::from_secs(60);
+/// Bytes of a reply of the reader on Linux: tasks of up to 200 artifacts with their text. A board takes less.
+pub const REPLY_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of a reply to results: an envelope with an empty list has 600, and a pad comes every 3 s.
+pub const CONTROL_REPLY_BYTES: usize = 64 * 1024;
+/// Messages of one reply that wait for the host.
+pub const INBOX: usize = 4096;
+/// Bytes of the client's description of itself, as JSON. A real one has 600.
+pub const CLIENT_INFO_BYTES: usize = 64 * 1024;
+
+const _: () = assert!(LINK_SILENCE.as_seconds() > 10, "a pad interval is no silence");
+const _: () = assert!(LINK_IDLE.as_seconds() < 150, "the server would close first");
