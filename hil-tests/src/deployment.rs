@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Process, Programs};
+use crate::{Make, Process, Programs};
 
 /// How long the server may take until it listens. Far more than it needs, for a machine under load.
 const LISTEN_MAX: Duration = Duration::from_secs(30);
@@ -25,6 +25,39 @@ pub struct Deployment {
     programs: Programs,
 }
 
+/// What a deployment has beyond the defaults.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The scheme of the server's URL: `https`, or `wss` for websockets.
+    pub scheme: &'static str,
+    /// Merged into the configuration (RFC 7396).
+    pub merge: Value,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { scheme: "https", merge: json!({}) }
+    }
+}
+
+impl Options {
+    /// The same, with an agent that tries again after a second.
+    pub fn impatient(mut self) -> Self {
+        merge(&mut self.merge, &json!({ "Client": { "max_poll": 1, "max_poll_std": 0 } }));
+        self
+    }
+
+    /// A deployment that knows the artifacts of the tests and watches those named.
+    pub fn with_test_artifacts(watched: &[&str]) -> Self {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/artifacts");
+        let frontend = json!({
+            "artifact_definitions_directory": folder,
+            "default_client_monitoring_artifacts": watched,
+        });
+        Self { merge: json!({ "Frontend": frontend }), ..Self::default() }
+    }
+}
+
 impl Deployment {
     /// Generates keys and configuration for a server on a free port of loopback.
     ///
@@ -32,10 +65,19 @@ impl Deployment {
     ///
     /// A program is missing or fails; its own message says why.
     pub fn generate(programs: &Programs) -> Result<Self> {
+        Self::generate_with(programs, &Options::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// A program is missing or fails; its own message says why.
+    pub fn generate_with(programs: &Programs, options: &Options) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("troodon-").tempdir()?;
         let port = free_port()?;
         let deployment = Self { folder, port, programs: programs.clone() };
-        deployment.write_configurations()?;
+        deployment.write_configurations(options)?;
         Ok(deployment)
     }
 
@@ -49,6 +91,11 @@ impl Deployment {
         self.port
     }
 
+    /// Whose server it is.
+    pub fn served_by(&self) -> Make {
+        self.programs.served_by
+    }
+
     /// The server's configuration.
     pub fn server_config(&self) -> PathBuf {
         self.folder().join("server.config.yaml")
@@ -59,11 +106,34 @@ impl Deployment {
         self.folder().join("client.config.yaml")
     }
 
-    fn write_configurations(&self) -> Result<()> {
+    fn api_config(&self) -> PathBuf {
+        self.folder().join("api.config.yaml")
+    }
+
+    fn write_configurations(&self, options: &Options) -> Result<()> {
+        let mut settings = self.settings(options.scheme);
+        if self.served_by() == Make::Velociraptor {
+            merge(&mut settings, &other_ports()?);
+        }
+        merge(&mut settings, &options.merge);
+        let mut generate = Command::new(&self.programs.server);
+        generate.args(["config", "generate", "--merge", &settings.to_string()]);
+        fs::write(self.server_config(), output_of(&mut generate)?)?;
+        let client = output_of(self.server_command().args(["config", "client"]))?;
+        fs::write(self.client_config(), client)?;
+        if self.served_by() == Make::Velociraptor {
+            let mut user = self.server_command();
+            user.args(["config", "api_client", "--name", "tester", "--role", "administrator"]);
+            run(user.arg(self.api_config()))?;
+        }
+        Ok(())
+    }
+
+    fn settings(&self, scheme: &str) -> Value {
         let at = |name: &str| self.folder().join(name).display().to_string();
-        let merge = json!({
+        json!({
             "Client": {
-                "server_urls": [format!("https://127.0.0.1:{}/", self.port)],
+                "server_urls": [format!("{scheme}://127.0.0.1:{}/", self.port)],
                 "use_self_signed_ssl": true,
                 "max_poll": 4,
                 "max_poll_std": 1,
@@ -72,13 +142,7 @@ impl Deployment {
             "Frontend": { "bind_address": "127.0.0.1", "bind_port": self.port },
             "Datastore": { "location": at("store"), "filestore_directory": at("store") },
             "Logging": { "output_directory": at("logs") },
-        });
-        let mut generate = Command::new(&self.programs.server);
-        generate.args(["config", "generate", "--merge", &merge.to_string()]);
-        fs::write(self.server_config(), output_of(&mut generate)?)?;
-        let client = output_of(self.server_command().args(["config", "client"]))?;
-        fs::write(self.client_config(), client)?;
-        Ok(())
+        })
     }
 
     /// A command of the server's program with the configuration named.
@@ -95,7 +159,13 @@ impl Deployment {
     /// The server ends, or does not listen in time.
     pub fn start_server(&self) -> Result<Process> {
         let log = self.folder().join("server.log");
-        let mut server = Process::start("the server", self.server_command().arg("frontend"), &log)?;
+        let mut frontend = self.server_command();
+        frontend.arg("frontend");
+        if self.served_by() == Make::Velociraptor {
+            // Else the process is only a wrapper around the server.
+            frontend.arg("--disable-panic-guard");
+        }
+        let mut server = Process::start("the server", &mut frontend, &log)?;
         let address = (Ipv4Addr::LOCALHOST, self.port);
         server.wait_until("listening", LISTEN_MAX, || TcpStream::connect(address).is_ok())?;
         Ok(server)
@@ -133,7 +203,20 @@ impl Deployment {
     ///
     /// The query fails, or what it prints is not JSON.
     pub fn query(&self, vql: &str) -> Result<Vec<Value>> {
-        rows_of(self.server_command().args(["query", "--format", "json", vql]))
+        let mut command = match self.served_by() {
+            Make::Troodon => self.server_command(),
+            Make::Velociraptor => {
+                let mut command = Command::new(&self.programs.server);
+                command.arg("--api_config").arg(self.api_config());
+                command
+            }
+        };
+        let output = run(command.args(["query", "--format", "jsonl", vql]))?;
+        let row = |line: &[u8]| {
+            let row = serde_json::from_slice(line);
+            row.with_context(|| format!("not JSON: {}", String::from_utf8_lossy(line)))
+        };
+        output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(row).collect()
     }
 
     /// Collects an artifact from a client and returns the rows.
@@ -173,11 +256,35 @@ fn rows_of(command: &mut Command) -> Result<Vec<Value>> {
 }
 
 fn output_of(command: &mut Command) -> Result<Vec<u8>> {
+    let output = run(command)?;
+    ensure!(!output.is_empty(), "{command:?} printed nothing");
+    Ok(output)
+}
+
+fn run(command: &mut Command) -> Result<Vec<u8>> {
     let Output { status, stdout, stderr } =
         command.output().with_context(|| format!("cannot start {command:?}"))?;
     if !status.success() {
         bail!("{command:?} failed ({status}): {}", String::from_utf8_lossy(&stderr).trim());
     }
-    ensure!(!stdout.is_empty(), "{command:?} printed nothing");
     Ok(stdout)
+}
+
+/// Ports of a Velociraptor beside the frontend's.
+fn other_ports() -> Result<Value> {
+    let at_free_port = || -> Result<Value> {
+        Ok(json!({ "bind_address": "127.0.0.1", "bind_port": free_port()? }))
+    };
+    Ok(json!({ "API": at_free_port()?, "GUI": at_free_port()?, "Monitoring": at_free_port()? }))
+}
+
+/// JSON Merge Patch (RFC 7396), without its deletion by null.
+fn merge(target: &mut Value, patch: &Value) {
+    let (Value::Object(fields), Value::Object(changes)) = (&mut *target, patch) else {
+        *target = patch.clone();
+        return;
+    };
+    for (name, change) in changes {
+        merge(fields.entry(name).or_insert(Value::Null), change);
+    }
 }

@@ -1,13 +1,24 @@
 //! Whole deployments, run as programs: a server, agents, and what a person types to use them.
 //!
 //! Nothing of the product is linked here. A [`Deployment`] makes a throw-away configuration, starts the programs on
-//! loopback, and stops them when it is dropped. The cases stand in `tests/`, one file per behaviour;
-//! `cargo xtask demo` and `cargo xtask sizes` use the same deployment.
+//! loopback, and stops them when it is dropped. What every pair of server and agent has to do stands in [`cases`], the
+//! rest in `tests/`, one file per behaviour. `cargo xtask demo` and `cargo xtask sizes` use the same deployment.
 
+pub mod cases;
+mod chance;
 mod deployment;
+mod flow;
+mod make;
+mod pair;
+mod peer;
 mod process;
 mod programs;
 
-pub use deployment::Deployment;
-pub use process::Process;
+pub use chance::Chance;
+pub use deployment::{Deployment, Options};
+pub use flow::Flow;
+pub use make::Make;
+pub use pair::Pair;
+pub use peer::Peer;
+pub use process::{Process, wait_until};
 pub use programs::Programs;

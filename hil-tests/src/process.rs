@@ -14,6 +14,33 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 /// How often a condition is looked at while waiting for it.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How often a question is put to the server while waiting for an answer; each is a program that starts and ends.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// Waits until `look` says yes.
+///
+/// # Errors
+///
+/// The time is over; with the last error of `look`, if it had one.
+pub fn wait_until(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<bool>,
+) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        let seen = look();
+        if matches!(seen, Ok(true)) {
+            return Ok(());
+        }
+        if start.elapsed() > limit {
+            seen?;
+            bail!("no {what} within {limit:?}");
+        }
+        thread::sleep(ASK_EVERY);
+    }
+}
+
 /// A running program. Dropping it kills it.
 #[derive(Debug)]
 pub struct Process {

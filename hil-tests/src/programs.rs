@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use crate::Make;
+
 /// The two programs of the product.
 #[derive(Clone, Debug)]
 pub struct Programs {
@@ -12,6 +14,8 @@ pub struct Programs {
     pub agent: PathBuf,
     /// `troodon`.
     pub server: PathBuf,
+    /// Whose program `server` is.
+    pub served_by: Make,
 }
 
 impl Programs {
@@ -42,7 +46,11 @@ impl Programs {
     ///
     /// A program that is not there is named, with the command that builds it.
     pub fn within(folder: &Path) -> Result<Self> {
-        let programs = Self { agent: folder.join("troodon-agent"), server: folder.join("troodon") };
+        let programs = Self {
+            agent: folder.join("troodon-agent"),
+            server: folder.join("troodon"),
+            served_by: Make::Troodon,
+        };
         for program in [&programs.agent, &programs.server] {
             if !program.is_file() {
                 bail!(
