@@ -17,6 +17,8 @@ mod cache;
 mod cipher;
 mod inbound;
 mod inflate;
+#[cfg(test)]
+mod known_answers;
 mod messages;
 mod outbound;
 mod sealed;

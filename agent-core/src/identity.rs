@@ -195,3 +195,29 @@ pub(crate) fn subject_common_name(name: &Name) -> Option<String> {
     };
     core::str::from_utf8(text).ok().map(String::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back_and_nothing_else_is() {
+        let text = "C.5170dd5921551ec7";
+        assert_eq!(ClientId::parse(text).unwrap().as_str(), text);
+        for bad in [
+            "",
+            "C.",
+            "c.5170dd5921551ec7",
+            "C.5170DD5921551EC7",
+            "C.5170dd5921551ec",
+            "C.5170dd5921551ec77",
+            "C.5170dd5921551ecg",
+            "C-5170dd5921551ec7",
+            "C.5170dd5921551ec7-O123",
+            "C.../../../../../",
+            "server",
+        ] {
+            assert_eq!(ClientId::parse(bad), Err(IdFault), "{bad}");
+        }
+    }
+}

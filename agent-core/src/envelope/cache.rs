@@ -98,3 +98,81 @@ impl<P> fmt::Debug for Sessions<P> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::cipher::Fresh;
+    use zeroize::Zeroizing;
+
+    fn session(id: u32, source: u32) -> Arc<Session<u32>> {
+        let keys = Fresh::from_secret(Zeroizing::new([0; 48])).keys;
+        Arc::new(Session { id: SessionId::of(&id.to_le_bytes()), keys, source })
+    }
+
+    fn holds(cache: &mut Sessions<u32>, id: u32) -> bool {
+        cache.get(SessionId::of(&id.to_le_bytes())).is_some()
+    }
+
+    fn is_consistent(cache: &Sessions<u32>) -> bool {
+        let kept = cache.len();
+        (cache.by_source.len(), cache.by_use.len()) == (kept, kept) && kept <= cache.capacity
+    }
+
+    #[test]
+    fn the_longest_unused_goes_first() {
+        let mut cache = Sessions::new(3);
+        for id in 0..3 {
+            cache.put(session(id, id));
+        }
+        assert!(holds(&mut cache, 0), "used again, so 1 is the longest unused");
+        cache.put(session(3, 3));
+        assert!(!holds(&mut cache, 1));
+        assert!([0, 2, 3].into_iter().all(|id| holds(&mut cache, id)));
+        assert!(is_consistent(&cache));
+    }
+
+    #[test]
+    fn a_source_has_one_session() {
+        let mut cache = Sessions::new(10);
+        cache.put(session(1, 7));
+        cache.put(session(2, 7));
+        assert_eq!((cache.len(), holds(&mut cache, 1), holds(&mut cache, 2)), (1, false, true));
+        cache.forget(&7);
+        assert!(cache.is_empty() && is_consistent(&cache));
+    }
+
+    #[test]
+    fn the_same_session_put_twice_is_one() {
+        let mut cache = Sessions::new(2);
+        cache.put(session(1, 7));
+        cache.put(session(1, 8));
+        assert!(holds(&mut cache, 1));
+        assert_eq!(cache.len(), 1);
+        assert!(is_consistent(&cache));
+    }
+
+    #[test]
+    fn a_capacity_of_nothing_still_holds_the_last() {
+        let mut cache = Sessions::new(0);
+        cache.put(session(1, 1));
+        cache.put(session(2, 2));
+        assert_eq!((cache.len(), holds(&mut cache, 2)), (1, true));
+    }
+
+    #[test]
+    fn thirty_thousand_clients_stay_within_their_number() {
+        const CLIENTS: u32 = 30_000;
+        let mut cache = Sessions::new(CLIENTS.try_into().unwrap());
+        for round in 0..3_u32 {
+            for client in 0..CLIENTS {
+                cache.put(session(round.wrapping_mul(CLIENTS).wrapping_add(client), client));
+            }
+        }
+        for stranger in 0..1_000 {
+            cache.put(session(u32::MAX.wrapping_sub(stranger), CLIENTS.wrapping_add(stranger)));
+        }
+        assert_eq!(cache.len(), CLIENTS.try_into().unwrap());
+        assert!(is_consistent(&cache));
+    }
+}

@@ -26,7 +26,7 @@ use crate::time::UnixTime;
 pub struct Outbound {
     keys: SessionKeys,
     encrypted_cipher: Bytes,
-    metadata: Bytes,
+    pub(super) metadata: Bytes,
 }
 
 /// Serialised `MessageList`s on their way into one packet.
@@ -99,7 +99,7 @@ impl Outbound {
         Self::assemble(fresh, source, signature, encrypted_cipher)
     }
 
-    fn assemble(
+    pub(super) fn assemble(
         fresh: Fresh,
         source: &str,
         signature: Vec<u8>,
@@ -132,7 +132,7 @@ impl Outbound {
         self.seal_with(packet_iv, now, nonce, lists)
     }
 
-    fn seal_with(
+    pub(super) fn seal_with(
         &self,
         packet_iv: [u8; BLOCK],
         now: UnixTime,

@@ -48,6 +48,12 @@ pub struct Sealed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; 32]);
 
+impl SessionId {
+    pub(super) fn of(encrypted_cipher: &[u8]) -> Self {
+        Self(Sha256::digest(encrypted_cipher).into())
+    }
+}
+
 /// What the HMAC covers, in its order.
 pub(super) struct Authenticated<'a> {
     pub(super) encrypted: &'a [u8],
@@ -93,7 +99,7 @@ impl Sealed {
     /// Which session the envelope says it belongs to.
     #[must_use]
     pub fn session(&self) -> SessionId {
-        SessionId(Sha256::digest(&self.encrypted_cipher).into())
+        SessionId::of(&self.encrypted_cipher)
     }
 
     pub(super) fn check_mac(&self, keys: &SessionKeys) -> Result<(), PeerFault> {
@@ -110,7 +116,9 @@ impl Sealed {
     /// The packet inside. The HMAC comes first, always: nothing is decrypted that was not made with these keys.
     pub(super) fn decrypt(self, keys: &SessionKeys) -> Result<Bytes, PeerFault> {
         self.check_mac(keys)?;
-        let Self { encrypted, packet_iv, .. } = self;
+        let Self { encrypted, packet_iv, encrypted_cipher, metadata, .. } = self;
+        // These share the body's buffer, which can be decrypted in place only by its last holder.
+        drop((encrypted_cipher, metadata));
         keys.decrypt(&packet_iv, encrypted)
     }
 }
