@@ -6,6 +6,9 @@
 
 pub mod cli;
 pub mod config;
+pub mod entropy;
+pub mod frontend;
+pub mod ingest;
 pub mod limits;
 pub mod model;
 pub mod pki;

@@ -45,3 +45,86 @@ pub const QUEUED_TASKS: u64 = 1000;
 pub const REPLY_BYTES: usize = 4 << 20;
 /// Microseconds of silence after which the agent is asked about a collection (docs/protocol.md section 6.8).
 pub const SILENT_FLOW_US: u64 = 60_000_000;
+
+/// Bytes of the statistics of one collection: a status for each query, and names.
+pub const STATS_BYTES: usize = 256 << 10;
+/// Bytes of one part of a file after inflating; real parts have 1 MiB.
+pub const FILE_PART_BYTES: usize = 4 << 20;
+/// Rows and log lines that one collection may store: no report can use more, and a hostile agent must end somewhere.
+pub const FLOW_ROWS: u64 = 50_000_000;
+/// Bytes of rows and log lines that one collection may store, before compression.
+pub const FLOW_BYTES: u64 = 16 << 30;
+/// Bytes of files that one collection may store when its request names no limit.
+pub const FLOW_UPLOAD_BYTES: u64 = 64 << 30;
+/// Bytes by which an agent may exceed the limit that its request names: agents notice after a part was sent.
+pub const UPLOAD_SLACK_BYTES: u64 = 16 << 20;
+/// Files in one collection.
+pub const FLOW_UPLOADS: u64 = 1_000_000;
+/// Bytes of event rows that one client may store, before compression.
+pub const CLIENT_EVENT_BYTES: u64 = 4 << 30;
+/// Times that a collection is handed to an agent that knows nothing of it.
+pub const DELIVERIES: u64 = 3;
+
+/// Microseconds after which a poll without news is noted: the precision of "last seen".
+pub const SEEN_EVERY_US: u64 = 60_000_000;
+/// Microseconds before the same event table is sent again to an agent that does not report it.
+pub const TABLE_AGAIN_US: u64 = 60_000_000;
+/// Microseconds before the interrogation of a client is asked for again.
+pub const INTERROGATE_AGAIN_US: u64 = 600_000_000;
+/// Seconds that a new session may wait for its turn at RSA; later ones are told to come again.
+pub const STRANGER_WAIT_SECONDS: u64 = 20;
+/// Bytes of an envelope that are decrypted without moving to another thread: about 50 microseconds.
+pub const OPEN_AT_ONCE_BYTES: usize = 32 << 10;
+/// Bytes of one inflated message list: real agents pack 1.25 MiB of messages, or one larger one.
+pub const INFLATED_LIST_BYTES: usize = 20 << 20;
+/// Refusals of one POST that are logged; a hostile agent must not fill the log.
+pub const LOGGED_REFUSALS: usize = 10;
+/// Seconds between the pads of a poll (docs/protocol.md section 3.4).
+pub const PAD_SECONDS: u64 = 10;
+/// Seconds of jitter of a poll.
+pub const POLL_JITTER_SECONDS: u64 = 30;
+/// Seconds that an earlier poll of the same client has to prove that it is dead.
+pub const DOUBT_SECONDS: u64 = 2;
+/// Milliseconds after which something that another process queued is noticed.
+pub const WATCH_MS: u64 = 200;
+/// Seconds for a body to arrive, and for room for it.
+pub const BODY_SECONDS: u64 = 60;
+/// Bytes that are reserved for a body of unknown length; it may not be longer.
+pub const UNANNOUNCED_BODY_BYTES: usize = 8 << 20;
+/// Bytes of a body for which memory is taken before they are here.
+pub const BODY_START_BYTES: usize = 64 << 10;
+/// KiB of all bodies together that are being read or worked on.
+pub const BODIES_KIB: usize = 64 << 10;
+/// Bytes of the body of a poll: real ones have below 4 KiB, and rows do not belong there.
+pub const READER_BODY_BYTES: usize = 1 << 20;
+/// Bytes of one websocket message (docs/protocol.md section 2.9).
+pub const SOCKET_MESSAGE_BYTES: usize = 10 << 20;
+/// Seconds between pings of a websocket (docs/protocol.md section 3.8); silence of 1.1 times this closes it.
+pub const SOCKET_PING_SECONDS: u64 = 60;
+/// Seconds that a POST waits for its turn (docs/protocol.md section 3.3).
+pub const TURN_SECONDS: u64 = 600;
+/// POSTs marked as urgent that are worked on besides the others: the mark must not be a way around all limits.
+pub const URGENT_POSTS: usize = 32;
+/// Connections at a time.
+pub const CONNECTIONS: usize = 50_000;
+/// Seconds for a TLS handshake.
+pub const HANDSHAKE_SECONDS: u64 = 10;
+/// Seconds for the head of a request, also the time that an idle connection is kept.
+pub const HEAD_SECONDS: u64 = 60;
+/// Bytes of the head of a request.
+pub const HEAD_BYTES: usize = 16 << 10;
+/// Requests at a time on one HTTP/2 connection: an agent has a poll and a POST.
+pub const STREAMS: u32 = 16;
+/// Bytes that one HTTP/2 request may send ahead; a connection may send as much for each of its [`STREAMS`], so that a
+/// request that waits never holds up another.
+pub const STREAM_WINDOW_BYTES: u32 = 128 << 10;
+/// Seconds between HTTP/2 pings, and for their answer.
+pub const H2_PING_SECONDS: u64 = 20;
+/// Milliseconds for which sent bytes may stay unacknowledged before a connection counts as dead.
+pub const UNACKNOWLEDGED_MS: u32 = 30_000;
+/// Seconds that connections have to end when the server stops.
+pub const STOP_SECONDS: u64 = 5;
+/// Threads for blocking work: store reads, RSA, inflating. Each may use its stack of [`STACK_BYTES`].
+pub const BLOCKING_THREADS: usize = 32;
+/// Bytes of stack of a thread.
+pub const STACK_BYTES: usize = 1 << 20;

@@ -6,10 +6,11 @@
 //!
 //! All calls block; asynchronous callers use [`Store::write_async`] and [`Store::read_async`].
 
-mod chunk;
+pub mod chunk;
 pub mod client;
 pub mod event;
 pub mod flow;
+mod ingest;
 pub mod result;
 mod schema;
 pub mod setting;
@@ -190,6 +191,11 @@ impl Store {
     /// The store cannot be read.
     pub fn commits(&self, watcher: &Connection) -> Result<i64, StoreError> {
         Ok(watcher.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+    }
+
+    /// Waits until this process commits something, or for so long.
+    pub fn wait_for_commit(&self, longest: Duration) {
+        self.shared.writer.wait_for_commit(longest);
     }
 
     /// A connection for reading that is not shared.

@@ -8,45 +8,7 @@ use std::str::FromStr;
 
 use crate::limits;
 
-/// The id of a client: `C.` and 16 hexadecimal digits, derived from its key (docs/protocol.md section 2.1).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId([u8; Self::LENGTH]);
-
-impl ClientId {
-    const LENGTH: usize = 18;
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        // Only digits and a dot were put in.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl FromStr for ClientId {
-    type Err = NameFault;
-
-    fn from_str(text: &str) -> Result<Self, NameFault> {
-        let digits = text.strip_prefix("C.").unwrap_or_default();
-        let fits = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        match text.as_bytes().try_into() {
-            Ok(bytes) if fits && !digits.is_empty() => Ok(Self(bytes)),
-            _ => Err(NameFault::Flow(shortened(text))),
-        }
-    }
-}
-
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+pub use troodon_core::identity::ClientId;
 
 /// A text that is not the kind of name that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

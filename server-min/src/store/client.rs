@@ -26,7 +26,7 @@ impl Store {
         .await
     }
 
-    /// The public key of a client (SubjectPublicKeyInfo, DER).
+    /// The public key of a client (PKCS#1, DER).
     ///
     /// # Errors
     /// The store cannot be read.
@@ -86,7 +86,7 @@ impl Store {
         add: Vec<String>,
         remove: Vec<String>,
     ) -> Result<bool, StoreError> {
-        let id = id.clone();
+        let id = *id;
         self.write(move |db| {
             let mut record = existing(db, &id)?;
             let before = record.labels.clone();
@@ -106,7 +106,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn set_interrogation(&self, id: &ClientId, flow: &FlowId) -> Result<(), StoreError> {
-        let (id, flow) = (id.clone(), flow.clone());
+        let (id, flow) = (*id, flow.clone());
         self.write(move |db| {
             let sql = "UPDATE client SET interrogation = ?2 WHERE id = ?1";
             db.execute(sql, params![id.as_str(), flow.as_str()])?;
@@ -126,7 +126,7 @@ impl Store {
             let rows = query.query_map([id.as_str()], |row| row.get(0))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })?;
-        let key = id.clone();
+        let key = *id;
         let found = self.write(move |db| {
             Ok(db.execute("DELETE FROM client WHERE id = ?1", [key.as_str()])? == 1)
         })?;
@@ -138,7 +138,7 @@ impl Store {
 }
 
 /// The record of a client within a transaction.
-pub(super) fn find(db: &Connection, id: &ClientId) -> Result<Option<Client>, StoreError> {
+pub(crate) fn find(db: &Connection, id: &ClientId) -> Result<Option<Client>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM client WHERE id = ?1");
     let mut query = db.prepare_cached(&sql)?;
     let mut rows = query.query_and_then([id.as_str()], from_row)?;

@@ -1,9 +1,11 @@
 //! Rows of event queries, by client, name and time of arrival.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use bytes::Bytes;
 use rusqlite::params;
+use troodon_proto::VqlEventTable;
 
 use super::chunk::{Chunk, Lines};
 use super::{Store, StoreError, signed, unsigned};
@@ -19,6 +21,30 @@ pub struct EventRow {
 }
 
 impl Store {
+    /// Allows a client to send rows of the queries in this table, before it is sent.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub(crate) async fn grant_events(
+        &self,
+        client: ClientId,
+        table: &VqlEventTable,
+    ) -> Result<(), StoreError> {
+        let queries = table.event.iter().flat_map(|event| &event.query);
+        let names: BTreeSet<ArtifactName> =
+            queries.filter_map(|query| query.name.parse().ok()).collect();
+        self.write_async(move |db| {
+            let sql =
+                "INSERT INTO event_grant (client, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            let mut query = db.prepare_cached(sql)?;
+            for name in names {
+                query.execute(params![client.as_str(), name.as_str()])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// The names under which a client has sent event rows.
     ///
     /// # Errors
@@ -34,9 +60,6 @@ impl Store {
     }
 
     /// Event rows that arrived within a time, in microseconds since 1970, oldest first.
-    ///
-    /// # Errors
-    /// None yet: reading happens with the first row.
     #[must_use]
     pub fn events(&self, client: &ClientId, name: &ArtifactName, time: Range<u64>) -> EventReader {
         self.event_reader(client, name, time, false)
@@ -62,7 +85,7 @@ impl Store {
     ) -> EventReader {
         EventReader {
             store: self.clone(),
-            client: client.clone(),
+            client: *client,
             name: name.clone(),
             log,
             position: (time.start, 0),

@@ -18,7 +18,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoClient`]; the id is taken; the store cannot be written.
     pub fn create_flow(&self, client: &ClientId, flow: NewFlow) -> Result<FlowId, StoreError> {
-        let client = client.clone();
+        let client = *client;
         self.write(move |db| {
             client::existing(db, &client)?;
             insert(db, &client, &flow)?;
@@ -68,7 +68,7 @@ impl Store {
         id: &FlowId,
         principal: &str,
     ) -> Result<bool, StoreError> {
-        let (client, id, principal) = (client.clone(), id.clone(), principal.to_owned());
+        let (client, id, principal) = (*client, id.clone(), principal.to_owned());
         self.write(move |db| {
             let (number, flow) = existing(db, &client, &id)?;
             if flow.complete {
@@ -95,7 +95,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn delete_flow(&self, client: &ClientId, id: &FlowId) -> Result<bool, StoreError> {
-        let (client, id) = (client.clone(), id.clone());
+        let (client, id) = (*client, id.clone());
         let number = self.write(move |db| match existing(db, &client, &id) {
             Ok((number, _)) => {
                 db.execute("DELETE FROM flow WHERE number = ?1", [number])?;

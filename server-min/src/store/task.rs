@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use troodon_proto::{FlowStatsRequest, Message, VeloMessage};
 
-use super::{Store, StoreError, signed};
+use super::{Store, StoreError, flow, signed};
 use crate::limits;
 use crate::model::id::{ClientId, FlowId};
 
@@ -13,7 +13,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn queue(&self, client: &ClientId, message: VeloMessage) -> Result<(), StoreError> {
-        let client = client.clone();
+        let client = *client;
         self.write(move |db| queue_message(db, &client, &message))
     }
 
@@ -50,17 +50,45 @@ impl Store {
         now_us: u64,
     ) -> Result<Vec<VeloMessage>, StoreError> {
         let waiting = {
-            let client = client.clone();
+            let client = *client;
             self.read_async(move |db| anything_due(db, &client, now_us)).await?
         };
         if !waiting {
             return Ok(Vec::new());
         }
-        let client = client.clone();
+        let client = *client;
         self.write_async(move |db| {
             let mut messages = take_queued(db, &client, in_flight, now_us)?;
             messages.extend(ask_about_silent(db, &client, now_us)?);
             Ok(messages)
+        })
+        .await
+    }
+
+    /// Queues again what an agent did not get: collections and cancellations. The rest is made anew when it is due.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub(crate) async fn take_back(
+        &self,
+        client: ClientId,
+        messages: Vec<VeloMessage>,
+    ) -> Result<(), StoreError> {
+        self.write_async(move |db| {
+            for message in messages {
+                if message.cancel.is_some() {
+                    queue_message(db, &client, &message)?;
+                } else if let Ok(id) = message.session_id.parse::<FlowId>() {
+                    match flow::existing(db, &client, &id) {
+                        Ok((number, flow)) if !flow.complete => {
+                            deliver_again(db, &client, number, flow.urgent)?;
+                        }
+                        Ok(_) | Err(StoreError::NoFlow { .. }) => {}
+                        Err(other) => return Err(other),
+                    }
+                }
+            }
+            Ok(())
         })
         .await
     }
@@ -219,7 +247,7 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         let client: ClientId = "C.0123456789abcdef".parse().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(store.enrol(client.clone(), vec![1])).unwrap();
+        runtime.block_on(store.enrol(client, vec![1])).unwrap();
         (folder, store, client)
     }
 

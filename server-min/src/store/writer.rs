@@ -1,8 +1,9 @@
 //! The thread that writes: what waits at the same time is committed together.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -17,15 +18,33 @@ type Notice = Box<dyn FnOnce(Result<(), &str>)>;
 pub(super) struct Writer {
     changes: Mutex<Option<SyncSender<Change>>>,
     thread: Option<JoinHandle<()>>,
+    committed: Arc<Committed>,
+}
+
+/// Tells who waits for it that something was committed.
+#[derive(Default)]
+struct Committed {
+    count: Mutex<u64>,
+    changed: Condvar,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
         let (sender, receiver) = sync_channel(limits::WAITING_WRITES);
+        let committed = Arc::<Committed>::default();
+        let announce = Arc::clone(&committed);
         let thread = thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || run(connection, &receiver))?;
-        Ok(Self { changes: Mutex::new(Some(sender)), thread: Some(thread) })
+            .spawn(move || run(connection, &receiver, &announce))?;
+        Ok(Self { changes: Mutex::new(Some(sender)), thread: Some(thread), committed })
+    }
+
+    /// Waits until something is committed, or for so long.
+    pub(super) fn wait_for_commit(&self, longest: Duration) {
+        let count = self.committed.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *count;
+        // Poisoned or not: the caller looks for itself what there is.
+        let _ = self.committed.changed.wait_timeout_while(count, longest, |now| *now == before);
     }
 
     /// Queues a change; `tell` hears of it after the commit. Blocks while the queue is full.
@@ -72,13 +91,15 @@ fn isolated<T>(
     Ok(value)
 }
 
-fn run(mut connection: Connection, changes: &Receiver<Change>) {
+fn run(mut connection: Connection, changes: &Receiver<Change>, committed: &Committed) {
     while let Ok(first) = changes.recv() {
         let mut notices = Vec::new();
         let outcome = commit_together(&mut connection, first, changes, &mut notices);
         if let Err(error) = &outcome {
             tracing::error!(%error, "a transaction failed");
         }
+        *committed.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        committed.changed.notify_all();
         let reason = outcome.err().map(|error| error.to_string());
         for notice in notices {
             notice(reason.as_deref().map_or(Ok(()), Err));

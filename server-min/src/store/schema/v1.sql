@@ -3,7 +3,7 @@
 -- One agent. What it says about its host are claims.
 CREATE TABLE client (
     id                  TEXT    PRIMARY KEY,
-    public_key          BLOB    NOT NULL,            -- SubjectPublicKeyInfo, DER
+    public_key          BLOB    NOT NULL,            -- PKCS#1, DER
     enrolled_us         INTEGER NOT NULL,
     seen_us             INTEGER NOT NULL DEFAULT 0,
     address             TEXT    NOT NULL DEFAULT '',

@@ -1,0 +1,112 @@
+//! What agents send: opened, kept, and then answered. A 200 means that it is on disk.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use troodon_core::envelope::{Packet, Unknown, Verified};
+
+use super::Shared;
+use super::door::{Caller, Closed};
+use super::reply::Verdict;
+use crate::ingest::{self, Origin, Outcome};
+use crate::model::id::ClientId;
+use crate::store::StoreError;
+
+impl Shared {
+    /// Works on the body of a control POST (docs/protocol.md section 3.3).
+    pub(super) async fn control(self: &Arc<Self>, address: SocketAddr, body: Bytes) -> Verdict {
+        match self.open(body).await {
+            Ok(Caller::Known(packet)) => {
+                let client = *packet.source();
+                let verdict = self.keep(Origin::now(address), packet).await;
+                if verdict == Verdict::Enrol {
+                    self.forget(&client);
+                }
+                verdict
+            }
+            Ok(Caller::Unknown(unknown)) => self.enrol(address, unknown).await,
+            Ok(Caller::Nobody) => Verdict::Enrol,
+            Err(closed) => refuse(address, &closed),
+        }
+    }
+
+    async fn keep(self: &Arc<Self>, origin: Origin, packet: Verified<Packet, ClientId>) -> Verdict {
+        let client = *packet.source();
+        match ingest::keep(&self.store, origin, packet, self.names.clone()).await {
+            Ok(outcome) => {
+                self.follow_up(client, outcome).await;
+                Verdict::Kept
+            }
+            Err(StoreError::NoClient(_)) => Verdict::Enrol,
+            Err(error) => {
+                tracing::error!(%client, %error, "cannot keep what a client sent");
+                Verdict::Busy
+            }
+        }
+    }
+
+    /// What is due when collections have ended: others may start, and hooks want to know.
+    pub(super) async fn follow_up(self: &Arc<Self>, client: ClientId, outcome: Outcome) {
+        if outcome.completed.is_empty() && outcome.requeued.is_empty() {
+            return;
+        }
+        self.polls.wake(&client);
+        let completed = outcome.completed;
+        let told = self.hook(move |hooks| {
+            for flow in &completed {
+                hooks.completed(&client, flow);
+            }
+        });
+        if told.await.is_err() {
+            tracing::error!(%client, "the end of a collection could not be followed up");
+        }
+    }
+
+    /// Takes an unknown sender in when it asks for that with a request that holds.
+    async fn enrol(self: &Arc<Self>, address: SocketAddr, unknown: Unknown) -> Verdict {
+        let claimed = unknown.claimed().to_owned();
+        let enrolment = match unknown.enrolment() {
+            Ok(enrolment) => enrolment,
+            Err(fault) => {
+                tracing::info!(%address, claimed, %fault, "a stranger was not enrolled");
+                return Verdict::Enrol;
+            }
+        };
+        let client = enrolment.client_id();
+        let key = enrolment.public_key().pkcs1_der().to_vec();
+        match self.store.enrol(client, key).await {
+            Ok(fresh) => {
+                tracing::info!(%address, %client, fresh, "enrolled");
+                if fresh && self.hook(move |hooks| hooks.enrolled(&client)).await.is_err() {
+                    tracing::error!(%client, "the interrogation could not be started");
+                }
+                Verdict::Enrol
+            }
+            Err(error) => {
+                tracing::error!(%client, %error, "cannot enrol");
+                Verdict::Busy
+            }
+        }
+    }
+
+    /// Drops what is remembered of a client that was deleted, so that it enrols again.
+    pub(super) fn forget(&self, client: &ClientId) {
+        self.door.forget(client);
+        self.presence.forget(client);
+    }
+}
+
+/// The answer to a body that was not opened.
+pub(super) fn refuse(address: SocketAddr, closed: &Closed) -> Verdict {
+    match closed {
+        Closed::Peer(fault) => {
+            tracing::info!(%address, %fault, "refused an envelope");
+            Verdict::Forbidden
+        }
+        other => {
+            tracing::warn!(%address, reason = %other, "cannot open an envelope");
+            Verdict::Busy
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Opens what arrives: known sessions at once, new ones at a bounded rate, since each costs RSA operations.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use troodon_core::envelope::{Packet, Sealed, Session, Sessions, Stranger, Unknown, Verified};
+use troodon_core::error::{KeyFault, PeerFault};
+use troodon_core::rsa::PublicKey;
+
+use super::pace::Pace;
+use super::{Settings, Shared};
+use crate::entropy;
+use crate::limits;
+use crate::model::id::ClientId;
+use crate::store::StoreError;
+
+pub(super) struct Door {
+    sessions: Mutex<Sessions<ClientId>>,
+    pace: Pace,
+    /// RSA operations at a time.
+    strangers: Semaphore,
+}
+
+/// What a body turned out to be.
+pub(super) enum Caller {
+    /// From an enrolled client.
+    Known(Verified<Packet, ClientId>),
+    /// Readable, but its sender is not enrolled.
+    Unknown(Unknown),
+    /// Nothing but padding, or nothing at all.
+    Nobody,
+}
+
+/// Why a body was not opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Closed {
+    /// Nothing in it may be believed.
+    #[error("{0}")]
+    Peer(#[from] PeerFault),
+    /// More new sessions than allowed.
+    #[error("too many new sessions")]
+    Busy,
+    /// The key of the client could not be looked up.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The operating system gives no random bytes.
+    #[error("no random bytes: {0}")]
+    Entropy(#[from] getrandom::Error),
+}
+
+impl Door {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let longest_wait = Duration::from_secs(limits::STRANGER_WAIT_SECONDS);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            sessions: Mutex::new(Sessions::new(settings.expected_clients)),
+            pace: Pace::new(settings.enrolments_per_second, longest_wait, Instant::now()),
+            strangers: Semaphore::new(cores),
+        }
+    }
+
+    /// Drops the session of a client that was deleted.
+    pub(super) fn forget(&self, client: &ClientId) {
+        self.lock().forget(client);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sessions<ClientId>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Opens a body.
+    pub(super) async fn open(self: &Arc<Self>, body: Bytes) -> Result<Caller, Closed> {
+        let length = body.len();
+        let Some(sealed) = Sealed::parse(body)? else { return Ok(Caller::Nobody) };
+        let known = self.door.lock().get(sealed.session());
+        match known {
+            Some(session) => self.open_known(session, sealed, length).await.map(Caller::Known),
+            None => self.open_stranger(sealed).await,
+        }
+    }
+
+    async fn open_known(
+        self: &Arc<Self>,
+        session: Arc<Session<ClientId>>,
+        sealed: Sealed,
+        length: usize,
+    ) -> Result<Verified<Packet, ClientId>, Closed> {
+        if length <= limits::OPEN_AT_ONCE_BYTES {
+            return Ok(session.open(sealed, |nonce| self.is_ours(nonce))?);
+        }
+        let shared = Arc::clone(self);
+        let work = move || session.open(sealed, |nonce| shared.is_ours(nonce));
+        Ok(tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)??)
+    }
+
+    async fn open_stranger(self: &Arc<Self>, sealed: Sealed) -> Result<Caller, Closed> {
+        let wait = self.door.pace.reserve(Instant::now()).ok_or(Closed::Busy)?;
+        tokio::time::sleep(wait).await;
+        let _turn = self.door.strangers.acquire().await.map_err(|_| Closed::Busy)?;
+        let shared = Arc::clone(self);
+        let work = move || shared.meet(sealed);
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The private-key operation, and the proof of who the stranger is.
+    fn meet(&self, sealed: Sealed) -> Result<Caller, Closed> {
+        let mut rng = entropy::generator()?;
+        let stranger = Stranger::meet(&mut rng, &self.settings.key, sealed)?;
+        let claimed = ClientId::parse(stranger.claimed()).map_err(|_| PeerFault::Sender)?;
+        let proven = match self.client_key(&claimed)? {
+            Some(key) => stranger.prove_client(&key),
+            None => Err(Box::new(stranger)),
+        };
+        match proven {
+            Ok((session, sealed)) => {
+                let session = Arc::new(session);
+                let packet = session.open(sealed, |nonce| self.is_ours(nonce))?;
+                self.door.lock().put(session);
+                Ok(Caller::Known(packet))
+            }
+            Err(stranger) => Ok(Caller::Unknown(stranger.unknown(|nonce| self.is_ours(nonce))?)),
+        }
+    }
+
+    /// The key on record for a client.
+    pub(super) fn client_key(&self, client: &ClientId) -> Result<Option<PublicKey>, StoreError> {
+        let der = self.store.public_key(client)?;
+        let key = der.map(|der| PublicKey::from_pkcs1_der(&der)).transpose();
+        key.map_err(|_: KeyFault| StoreError::Damaged("the key of a client"))
+    }
+
+    fn is_ours(&self, nonce: &str) -> bool {
+        nonce == self.settings.nonce
+    }
+}
