@@ -10,22 +10,18 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use crate::error::PeerFault;
 
-/// First guess of the output's length, as a multiple of the input's.
-const FIRST_GUESS: usize = 4;
-
 /// Inflates one zlib stream that fills `input` and takes at most `limit` bytes.
 ///
-/// The buffer grows by exact reservations: the convenience function of the library grows by `Vec`'s doubling, which can
-/// pass the limit, and does not say whether bytes follow the stream.
+/// The buffer never passes the limit, and while it grows the old and the new one together take at most half as much again.
+/// The convenience function of the library doubles beyond its limit, and does not say whether bytes follow the stream.
 pub(super) fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, PeerFault> {
     let flags = TINFL_FLAG_PARSE_ZLIB_HEADER | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
     let mut state = alloc::boxed::Box::<DecompressorOxide>::default();
     let mut output = Vec::new();
     let mut rest = input;
     let mut used: usize = 0;
-    let mut room = input.len().saturating_mul(FIRST_GUESS).max(1).min(limit);
+    grow(&mut output, input.len().saturating_mul(2), limit)?;
     loop {
-        grow(&mut output, room, limit)?;
         let (status, taken, made) = decompress(&mut state, rest, &mut output, used, flags);
         rest = rest.get(taken..).unwrap_or_default();
         used = used.saturating_add(made);
@@ -37,13 +33,19 @@ pub(super) fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, PeerFault> 
             TINFLStatus::HasMoreOutput if output.len() >= limit => {
                 return Err(PeerFault::InflatedTooLarge(limit));
             }
-            TINFLStatus::HasMoreOutput => room = output.len().saturating_mul(2).max(1).min(limit),
+            TINFLStatus::HasMoreOutput => {
+                let half = output.len();
+                grow(&mut output, half, limit)?;
+            }
             _ => return Err(PeerFault::Inflate),
         }
     }
 }
 
-fn grow(output: &mut Vec<u8>, length: usize, limit: usize) -> Result<(), PeerFault> {
+/// Makes `output` twice as long as `half`, or as long as the limit once that is less than twice as much again.
+fn grow(output: &mut Vec<u8>, half: usize, limit: usize) -> Result<(), PeerFault> {
+    let doubled = half.saturating_mul(2).max(1);
+    let length = if doubled > limit / 2 { limit } else { doubled };
     output
         .try_reserve_exact(length.saturating_sub(output.len()))
         .map_err(|_| PeerFault::InflatedTooLarge(limit))?;
