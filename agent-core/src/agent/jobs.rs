@@ -7,7 +7,7 @@ use super::{Agent, Event};
 use crate::envelope::PAD;
 use crate::http::request::{self, Request};
 use crate::http::response::Response;
-use crate::limits::{CONTROL_REPLY_BYTES, PEM_BYTES, POLL_SHARE, POSTS_IN_A_ROW};
+use crate::limits::{CONTROL_REPLY_BYTES, PEM_BYTES, POLL_PAUSE, POLL_SHARE, POSTS_IN_A_ROW};
 use crate::queue::{CLIENT_INFO_ARTIFACT, MONITORING_SESSION, Priority};
 use crate::storage::Storage;
 use crate::time::Instant;
@@ -102,7 +102,8 @@ impl<S: Storage> Agent<S> {
     pub(super) fn begin_due(&mut self, now: Instant, rng: &mut dyn CryptoRng) -> bool {
         if self.interrupt_at().is_some_and(|at| at <= now) {
             self.reader.abandon();
-            self.poll_at = now;
+            // A server that has not yet noticed would answer 409.
+            self.poll_at = now.saturating_add(POLL_PAUSE);
             return true;
         }
         for link in [Link::Reader, Link::Control] {
