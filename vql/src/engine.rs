@@ -1,0 +1,35 @@
+//! The evaluator.
+
+mod aggregate;
+mod call;
+mod eval;
+mod lambda;
+mod lazy;
+mod scope;
+mod select;
+mod source;
+mod stored;
+
+pub use lambda::Closure;
+pub use lazy::Lazy;
+pub use scope::Scope;
+pub use stored::StoredQuery;
+
+pub(crate) use eval::{eval, member, resolve, truth};
+pub(crate) use scope::{Binding, Globals};
+pub(crate) use select::{guard, open as open_select};
+
+use alloc::vec::Vec;
+
+use aggregate::Aggregates;
+use select::LazyRow;
+
+/// What the evaluator keeps in the [`Context`](crate::Context) of a session.
+#[derive(Default)]
+pub(crate) struct State {
+    depth: u16,
+    aggregates: Aggregates,
+    /// Rows whose columns are being evaluated, innermost last.
+    lazy_rows: Vec<LazyRow>,
+    next_serial: u64,
+}

@@ -1,0 +1,29 @@
+//! The functions that belong to the language.
+
+mod aggregates;
+mod encode;
+mod format;
+mod get;
+mod logic;
+mod split;
+mod timestamp;
+
+use crate::registry::Function;
+
+/// Functions that every registry has.
+pub static CORE: &[&Function] = &[
+    &aggregates::COUNT,
+    &aggregates::ENUMERATE,
+    &aggregates::MAX,
+    &aggregates::MIN,
+    &aggregates::SUM,
+    &encode::ENCODE,
+    &format::FORMAT,
+    &get::GET,
+    &get::LEN,
+    &logic::DICT,
+    &logic::IF,
+    &logic::SCOPE,
+    &split::SPLIT,
+    &timestamp::TIMESTAMP,
+];

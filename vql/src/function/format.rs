@@ -1,0 +1,259 @@
+//! `format()`: text by a template, with the verbs of Go's `fmt`.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::encode::hex;
+use crate::args::Args;
+use crate::budget::{Fault, Limit, Stop};
+use crate::context::Context;
+use crate::engine::Scope;
+use crate::registry::{Arg, Function, Kind};
+use crate::value::json::{go_exponent, scalar_text};
+use crate::value::{Text, Value, operators};
+
+pub(super) static FORMAT: Function = Function::new(
+    "format",
+    "Fills a template: `%v` any value, `%d` a whole number, `%s` text, `%x` hexadecimal, `%T` the kind.",
+    &[
+        Arg::required("format", Kind::String, "The template."),
+        Arg::optional("args", Kind::Resolved, "The values, a list or a single one."),
+    ],
+    fill,
+);
+
+fn fill(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let template = args.text("format").cloned().unwrap_or_default();
+    let single;
+    let values: &[Value] = match args.value("args") {
+        None => &[],
+        Some(Value::List(list)) => list,
+        Some(other) => {
+            single = [other.clone()];
+            &single
+        }
+    };
+    let mut out = Vec::with_capacity(template.len());
+    let mut values = values.iter();
+    let mut rest = template.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte != b'%' {
+            out.push(*byte);
+            continue;
+        }
+        let (directive, after) = Directive::parse(rest, &mut values);
+        rest = after;
+        directive.write(&mut values, &mut out);
+        let max = cx.budget.value_bytes;
+        if out.len() > max {
+            return Err(Stop::Budget(Limit::ValueBytes(max)).into());
+        }
+    }
+    extra(values.as_slice(), &mut out);
+    Ok(Value::Str(Text::from(out)))
+}
+
+/// Go says so when values are left over.
+fn extra(values: &[Value], out: &mut Vec<u8>) {
+    if values.is_empty() {
+        return;
+    }
+    out.extend_from_slice(b"%!(EXTRA ");
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(format!("{}={}", value.type_name(), plain(value)).as_bytes());
+    }
+    out.push(b')');
+}
+
+/// Widths above this are ignored: no table is that wide, but memory would be.
+const WIDTH_MAX: usize = 1_000;
+
+/// One `%…` of a template.
+#[derive(Default)]
+struct Directive {
+    minus: bool,
+    plus: bool,
+    sharp: bool,
+    space: bool,
+    zero: bool,
+    width: usize,
+    precision: Option<usize>,
+    verb: Option<char>,
+}
+
+impl Directive {
+    fn parse<'a>(text: &'a [u8], values: &mut core::slice::Iter<'_, Value>) -> (Self, &'a [u8]) {
+        let mut directive = Self::default();
+        let mut rest = text;
+        while let Some((flag, after)) = rest.split_first() {
+            match flag {
+                b'-' => directive.minus = true,
+                b'+' => directive.plus = true,
+                b'#' => directive.sharp = true,
+                b' ' => directive.space = true,
+                b'0' => directive.zero = true,
+                _ => break,
+            }
+            rest = after;
+        }
+        let (width, after) = count(rest, values);
+        directive.width = width.unwrap_or(0);
+        rest = after;
+        if let Some((b'.', after)) = rest.split_first() {
+            let (precision, after) = count(after, values);
+            directive.precision = Some(precision.unwrap_or(0));
+            rest = after;
+        }
+        let verb = rest.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+        directive.verb = verb;
+        let used = verb.map_or(usize::from(!rest.is_empty()), char::len_utf8);
+        (directive, rest.get(used..).unwrap_or(&[]))
+    }
+
+    fn write(&self, values: &mut core::slice::Iter<'_, Value>, out: &mut Vec<u8>) {
+        let Some(verb) = self.verb else {
+            out.extend_from_slice(b"%!(NOVERB)");
+            return;
+        };
+        if verb == '%' {
+            out.push(b'%');
+            return;
+        }
+        let Some(value) = values.next() else {
+            out.extend_from_slice(format!("%!{verb}(MISSING)").as_bytes());
+            return;
+        };
+        let text = self.text(verb, value).unwrap_or_else(|| {
+            format!("%!{verb}({}={})", value.type_name(), plain(value)).into_bytes()
+        });
+        self.pad(&text, out);
+    }
+
+    fn text(&self, verb: char, value: &Value) -> Option<Vec<u8>> {
+        Some(match (verb, value) {
+            ('T', _) => value.type_name().as_bytes().to_vec(),
+            ('v' | 's', Value::Str(text)) => self.cut(text).to_vec(),
+            ('v', Value::Int(number)) => self.integer(*number, "").into_bytes(),
+            ('v', _) | ('s', Value::List(_) | Value::Dict(_) | Value::Time(_)) => {
+                plain(value).into_bytes()
+            }
+            ('q', Value::Str(text)) => {
+                let mut quoted = Vec::new();
+                crate::value::json::write_string(self.cut(text), &mut quoted);
+                quoted
+            }
+            ('x' | 'X', Value::Str(text)) => self.cased(verb, hex(text)).into_bytes(),
+            ('x' | 'X', Value::Int(number)) => {
+                let digits = format!("{:x}", number.unsigned_abs());
+                let prefix = if self.sharp { "0x" } else { "" };
+                self.cased(verb, self.signed(*number < 0, prefix, &digits)).into_bytes()
+            }
+            ('d', Value::Int(number)) => self.integer(*number, "").into_bytes(),
+            ('o', Value::Int(number)) => {
+                let digits = format!("{:o}", number.unsigned_abs());
+                self.signed(*number < 0, if self.sharp { "0" } else { "" }, &digits).into_bytes()
+            }
+            ('b', Value::Int(number)) => {
+                let digits = format!("{:b}", number.unsigned_abs());
+                self.signed(*number < 0, "", &digits).into_bytes()
+            }
+            ('c', Value::Int(number)) => {
+                let letter = u32::try_from(*number).ok().and_then(char::from_u32);
+                letter.unwrap_or('\u{fffd}').to_string().into_bytes()
+            }
+            ('t', Value::Bool(flag)) => flag.to_string().into_bytes(),
+            ('f' | 'F' | 'e' | 'E' | 'g' | 'G', Value::Float(number)) => {
+                self.float(verb, *number).into_bytes()
+            }
+            _ => return None,
+        })
+    }
+
+    fn integer(&self, number: i64, prefix: &str) -> String {
+        self.signed(number < 0, prefix, &number.unsigned_abs().to_string())
+    }
+
+    fn signed(&self, is_negative: bool, prefix: &str, digits: &str) -> String {
+        let sign = match (is_negative, self.plus, self.space) {
+            (true, _, _) => "-",
+            (false, true, _) => "+",
+            (false, false, true) => " ",
+            (false, false, false) => "",
+        };
+        let taken = sign.len().saturating_add(prefix.len());
+        let least = match self.precision {
+            Some(precision) => precision,
+            None if self.zero && !self.minus => self.width.saturating_sub(taken),
+            None => 0,
+        };
+        format!("{sign}{prefix}{digits:0>least$}")
+    }
+
+    fn float(&self, verb: char, number: f64) -> String {
+        let size = number.abs();
+        let digits = match (verb.to_ascii_lowercase(), self.precision) {
+            _ if !number.is_finite() => scalar_text(&Value::Float(number)),
+            ('f', precision) => format!("{size:.*}", precision.unwrap_or(6)),
+            ('e', precision) => go_exponent(&format!("{size:.*e}", precision.unwrap_or(6))),
+            _ => scalar_text(&Value::Float(size)),
+        };
+        let text = Self { precision: None, ..self.sign_only() }.signed(number < 0.0, "", &digits);
+        self.cased(verb, text)
+    }
+
+    /// The flags that place a sign and leading zeros.
+    fn sign_only(&self) -> Self {
+        let Self { minus, plus, space, zero, width, .. } = *self;
+        Self { minus, plus, space, zero, width, ..Self::default() }
+    }
+
+    fn cased(&self, verb: char, text: String) -> String {
+        if verb.is_ascii_uppercase() { text.to_ascii_uppercase() } else { text }
+    }
+
+    /// The precision of a string counts characters.
+    fn cut<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        let Some(max) = self.precision else { return text };
+        let whole = String::from_utf8_lossy(text);
+        let bytes: usize = whole.chars().take(max).map(char::len_utf8).sum();
+        text.get(..bytes).unwrap_or(text)
+    }
+
+    fn pad(&self, text: &[u8], out: &mut Vec<u8>) {
+        let letters = String::from_utf8_lossy(text).chars().count();
+        let blanks = alloc::vec![b' '; self.width.saturating_sub(letters)];
+        let (before, after) = if self.minus { (&[][..], &*blanks) } else { (&*blanks, &[][..]) };
+        out.extend_from_slice(before);
+        out.extend_from_slice(text);
+        out.extend_from_slice(after);
+    }
+}
+
+/// A number in the template, or `*` for the next value.
+fn count<'a>(
+    text: &'a [u8],
+    values: &mut core::slice::Iter<'_, Value>,
+) -> (Option<usize>, &'a [u8]) {
+    if let Some((b'*', after)) = text.split_first() {
+        let number = values.next().and_then(operators::number).map(operators::truncated);
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        return (number.filter(|number| *number <= WIDTH_MAX), after);
+    }
+    let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, after) = text.split_at_checked(length).unwrap_or((&[], text));
+    let number = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+    (number.filter(|number| *number <= WIDTH_MAX), after)
+}
+
+/// A value as `%v` prints it; lists and dicts as JSON.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "Null".to_string(),
+        other => scalar_text(other),
+    }
+}
