@@ -4,12 +4,13 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::options::{Options, merge};
 use crate::{Make, Process, Programs};
 
 /// How long the server may take until it listens. Far more than it needs, for a machine under load.
@@ -23,39 +24,6 @@ pub struct Deployment {
     folder: TempDir,
     port: u16,
     programs: Programs,
-}
-
-/// What a deployment has beyond the defaults.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The scheme of the server's URL: `https`, or `wss` for websockets.
-    pub scheme: &'static str,
-    /// Merged into the configuration (RFC 7396).
-    pub merge: Value,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { scheme: "https", merge: json!({}) }
-    }
-}
-
-impl Options {
-    /// The same, with an agent that tries again after a second.
-    pub fn impatient(mut self) -> Self {
-        merge(&mut self.merge, &json!({ "Client": { "max_poll": 1, "max_poll_std": 0 } }));
-        self
-    }
-
-    /// A deployment that knows the artifacts of the tests and watches those named.
-    pub fn with_test_artifacts(watched: &[&str]) -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/artifacts");
-        let frontend = json!({
-            "artifact_definitions_directory": folder,
-            "default_client_monitoring_artifacts": watched,
-        });
-        Self { merge: json!({ "Frontend": frontend }), ..Self::default() }
-    }
 }
 
 impl Deployment {
@@ -197,6 +165,20 @@ impl Deployment {
         client.context("no client")
     }
 
+    /// Whether the client has been heard of since a point in time.
+    ///
+    /// # Errors
+    ///
+    /// The query fails, or the server does not know the client.
+    pub fn has_heard_since(&self, client: &str, since: SystemTime) -> Result<bool> {
+        let rows = self.query(&format!(
+            "SELECT last_seen_at AS SeenMicroseconds FROM clients(client_id='{client}')"
+        ))?;
+        let seen = rows.first().and_then(|row| row["SeenMicroseconds"].as_u64());
+        let seen = seen.with_context(|| format!("no time at which {client} was seen: {rows:?}"))?;
+        Ok(u128::from(seen) > since.duration_since(UNIX_EPOCH)?.as_micros())
+    }
+
     /// Runs a query on the server and returns its rows.
     ///
     /// # Errors
@@ -276,15 +258,4 @@ fn other_ports() -> Result<Value> {
         Ok(json!({ "bind_address": "127.0.0.1", "bind_port": free_port()? }))
     };
     Ok(json!({ "API": at_free_port()?, "GUI": at_free_port()?, "Monitoring": at_free_port()? }))
-}
-
-/// JSON Merge Patch (RFC 7396), without its deletion by null.
-fn merge(target: &mut Value, patch: &Value) {
-    let (Value::Object(fields), Value::Object(changes)) = (&mut *target, patch) else {
-        *target = patch.clone();
-        return;
-    };
-    for (name, change) in changes {
-        merge(fields.entry(name).or_insert(Value::Null), change);
-    }
 }

@@ -9,15 +9,17 @@ mod chance;
 mod deployment;
 mod flow;
 mod make;
+mod options;
 mod pair;
 mod peer;
 mod process;
 mod programs;
 
 pub use chance::Chance;
-pub use deployment::{Deployment, Options};
+pub use deployment::Deployment;
 pub use flow::Flow;
 pub use make::Make;
+pub use options::Options;
 pub use pair::Pair;
 pub use peer::Peer;
 pub use process::{Process, wait_until};
