@@ -85,8 +85,7 @@ fn storm(world: &mut World, rng: &mut SimRng, promises: &mut Vec<Promise>) {
             world.outside.break_connections();
         }
         2 => {
-            let is_first =
-                world.outside.store.key.0 as *const _ == std::ptr::from_ref(server_key());
+            let is_first = std::ptr::eq(world.outside.store.key.0, server_key());
             world.outside.store.key = MemoKey(if is_first { other_key() } else { server_key() });
             world.outside.fronts.iter_mut().for_each(crate::server::Front::restart);
         }

@@ -357,13 +357,13 @@ impl Outside {
                     "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
                     body.len()
                 );
-                self.to_agent(id, &[head.as_bytes(), &body].concat());
+                self.deliver(id, &[head.as_bytes(), &body].concat());
             }
             Answer::Poll => {
                 front.reader = Some(id);
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\
                             Transfer-Encoding: chunked\r\n\r\n";
-                self.to_agent(id, head.as_bytes());
+                self.deliver(id, head.as_bytes());
                 self.after(Span::from_millis(1), Happening::Tick(id, 0));
             }
         }
@@ -379,19 +379,19 @@ impl Outside {
             front.reader = None;
             let tasks = self.store.tasks.drain(..).collect();
             let body = reply(&mut self.store, tasks);
-            self.to_agent(id, &[chunk(&body), b"0\r\n\r\n".to_vec()].concat());
+            self.deliver(id, &[chunk(&body), b"0\r\n\r\n".to_vec()].concat());
         } else if is_last {
             front.reader = None;
-            self.to_agent(id, &[chunk(&PAD), b"0\r\n\r\n".to_vec()].concat());
+            self.deliver(id, &[chunk(&PAD), b"0\r\n\r\n".to_vec()].concat());
         } else if pads != u32::MAX {
             if pads > 0 {
-                self.to_agent(id, &chunk(&PAD));
+                self.deliver(id, &chunk(&PAD));
             }
             self.after(Span::from_secs(10), Happening::Tick(id, pads + 1));
         }
     }
 
-    fn to_agent(&mut self, id: u64, bytes: &[u8]) {
+    fn deliver(&mut self, id: u64, bytes: &[u8]) {
         let portion = usize::try_from(self.weather.portion).unwrap();
         let portion = if portion == 0 { bytes.len().max(1) } else { portion };
         for bytes in bytes.chunks(portion) {
