@@ -108,3 +108,49 @@ pub const CLIENT_INFO_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(LINK_SILENCE.as_seconds() > 10, "a pad interval is no silence");
 const _: () = assert!(LINK_IDLE.as_seconds() < 150, "the server would close first");
+
+/// Rows of a part of a result when the request names no number (docs/protocol.md section 6.3).
+pub const PART_ROWS: u64 = 10_000;
+/// How long a row waits for others when the request names no time (docs/protocol.md section 6.3).
+pub const PART_WAIT: Span = Span::from_secs(100);
+/// How long a row of an event query waits for others when the table names no time (docs/protocol.md section 7.2).
+pub const EVENT_PART_WAIT: Span = Span::from_secs(120);
+/// Rows that a query makes in one slice of work, so that others get their turn where rows cost little fuel.
+pub const ROWS_PER_SLICE: usize = 100;
+/// Least fuel of a slice, in steps. Each level of a query takes a step before its source gets any, so with less than the
+/// levels of [`troodon_vql::Budget::depth`] a deep query would never get anywhere.
+pub const FUEL_MIN: u64 = 500;
+/// Longest time that counts as work in one slice. Beyond it the host was busy with something else.
+pub const SLICE_TIME_MAX: Span = Span::from_secs(10);
+/// How long a batch may run when the request names no time (docs/protocol.md section 6.3).
+pub const FLOW_TIMEOUT: Span = Span::from_secs(600);
+/// How often a batch logs that it lives when the request names no time (docs/protocol.md section 6.3).
+pub const HEARTBEAT: Span = Span::from_secs(30);
+/// How long a flow waits for its turn (docs/protocol.md section 6.3).
+pub const FLOW_PATIENCE: Span = Span::from_secs(3_600);
+/// How often a running flow tells its progress when the request names no time (docs/protocol.md section 6.4).
+pub const STATS_WAIT: Span = Span::from_secs(5);
+/// Finished flows of which the end is remembered, as many as the original does (docs/protocol.md section 6.8).
+pub const FLOWS_REMEMBERED: usize = 20;
+/// Flows that one question may name; a server has four in flight for a client.
+pub const FLOWS_ASKED_AT_ONCE: usize = 1_024;
+/// Log lines of a flow when the request names no number (docs/protocol.md section 1.3).
+pub const FLOW_LOGS: u64 = 100_000;
+/// Shortest time between two batches of log lines. The server asks for "2" and means seconds, the original reads
+/// milliseconds (docs/protocol.md P20).
+pub const LOG_WAIT_MIN: Span = Span::from_secs(1);
+/// Time between two batches of log lines of an event query (docs/protocol.md section 7.4).
+pub const EVENT_LOG_WAIT: Span = Span::from_secs(5);
+/// Bytes of log lines that do not wait for others.
+pub const LOG_BATCH_BYTES: usize = 64 * 1024;
+/// What a log line of a failed collection matches when the request names no pattern.
+pub const LOG_ERROR_PATTERN: &str = "(?i)(Error:|Symbol.+?not found|Expecting a path arg type, not|\
+                                     Field.+?is required|Unexpected arg)";
+/// Event queries of a table; real ones have ten.
+pub const EVENT_QUERIES: usize = 1_024;
+/// How long an event query runs before it is restarted (docs/protocol.md section 7.3).
+pub const EVENT_RESTART: Span = Span::from_secs(12 * 3_600);
+/// How much earlier some agents restart, so that a fleet does not do it at the same time.
+pub const EVENT_RESTART_SPREAD: Span = Span::from_secs(3_600);
+/// How soon a flow that waits for room in the outgoing queue is looked at again.
+pub const ROOM_WAIT: Span = Span::from_millis(100);
