@@ -30,6 +30,7 @@ pub use troodon_core::config::{
     ClientConfig, CryptoConfig, LocalBuffer, ProxyConfig, Secret, Version,
 };
 pub use wizard::{Wizard, WizardOutcome};
+pub(crate) use yaml::absent;
 pub use yaml::{from_yaml, to_yaml};
 
 use std::path::{Path, PathBuf};
@@ -90,28 +91,28 @@ pub struct Config {
     /// The program that wrote the file.
     pub version: Option<Version>,
     /// What agents get to know: this section alone becomes their configuration.
-    #[serde(rename = "Client")]
+    #[serde(rename = "Client", deserialize_with = "absent")]
     pub client: ClientConfig,
     /// The gRPC API.
-    #[serde(rename = "API")]
+    #[serde(rename = "API", deserialize_with = "absent")]
     pub api: ApiConfig,
     /// The web pages.
-    #[serde(rename = "GUI")]
+    #[serde(rename = "GUI", deserialize_with = "absent")]
     pub gui: GuiConfig,
     /// The internal authority. Its key may be kept elsewhere.
-    #[serde(rename = "CA")]
+    #[serde(rename = "CA", deserialize_with = "absent")]
     pub ca: CaConfig,
     /// Where agents arrive.
-    #[serde(rename = "Frontend")]
+    #[serde(rename = "Frontend", deserialize_with = "absent")]
     pub frontend: FrontendConfig,
     /// Further frontends of a Velociraptor cluster: kept, not used.
-    #[serde(rename = "ExtraFrontends")]
+    #[serde(rename = "ExtraFrontends", deserialize_with = "absent")]
     pub extra_frontends: Vec<Value>,
     /// A Velociraptor minion: kept, not used.
     #[serde(rename = "Minion")]
     pub minion: Option<Value>,
     /// Where data is stored.
-    #[serde(rename = "Datastore")]
+    #[serde(rename = "Datastore", deserialize_with = "absent")]
     pub datastore: DatastoreConfig,
     /// The state file of a Velociraptor client: kept, not used.
     #[serde(rename = "Writeback")]
@@ -120,10 +121,10 @@ pub struct Config {
     #[serde(rename = "Mail")]
     pub mail: Option<Value>,
     /// Log files and forwarding.
-    #[serde(rename = "Logging")]
+    #[serde(rename = "Logging", deserialize_with = "absent")]
     pub logging: LoggingConfig,
     /// Metrics.
-    #[serde(rename = "Monitoring")]
+    #[serde(rename = "Monitoring", deserialize_with = "absent")]
     pub monitoring: MonitoringConfig,
     /// An embedded API client configuration: kept, not used.
     pub api_config: Option<Value>,
@@ -138,12 +139,15 @@ pub struct Config {
     /// Denies, to everybody, what changes the deployment.
     pub lockdown: bool,
     /// Numbers that tune the server.
+    #[serde(deserialize_with = "absent")]
     pub defaults: Defaults,
     /// What queries may do on the server.
+    #[serde(deserialize_with = "absent")]
     pub security: Security,
     /// A saved disk that is analysed in place of the live system: kept, not used.
     pub analysis_target: String,
     /// How paths of such a disk are mapped: kept, not used.
+    #[serde(deserialize_with = "absent")]
     pub remappings: Vec<Value>,
     /// The organisation: set only inside the server.
     pub org_id: String,

@@ -4,6 +4,7 @@
 //! write; `frontend` speaks with agents. Everything that administers the server goes through the store as well, so that a
 //! command works whether or not the server runs.
 
+pub mod artifact;
 pub mod cli;
 pub mod config;
 pub mod entropy;

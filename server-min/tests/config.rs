@@ -292,3 +292,11 @@ fn an_api_client_gets_a_private_file_and_no_name_of_the_servers() {
     let said = refusal(&["--config", &path, "config", "api_client", "--name", "grpc_gw", shown]);
     assert!(said.contains("the server's own name"), "{said}");
 }
+
+#[test]
+fn a_key_without_a_value_says_nothing() {
+    let text = "Client:\n  nonce: abc\nMonitoring:\ndefaults: null\nLogging: {}\n";
+    let config = Config::parse(text, "test").unwrap();
+    assert_eq!(config.client.nonce, "abc");
+    assert_eq!(config.monitoring.bind_port, 0);
+}

@@ -1,7 +1,7 @@
 //! YAML to sections and back.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::ConfigError;
@@ -10,6 +10,15 @@ use super::ConfigError;
 pub fn from_yaml<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
     let options = serde_saphyr::options! { with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| describe(&error, name))
+}
+
+/// For a key without a value, which says the same as an absent key.
+pub(crate) fn absent<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Says what is wrong and where, in one line.
