@@ -4,12 +4,14 @@
 //! write; `frontend` speaks with agents. Everything that administers the server goes through the store as well, so that a
 //! command works whether or not the server runs.
 
+pub mod acl;
 pub mod artifact;
 pub mod cli;
 pub mod config;
 pub mod entropy;
 pub mod frontend;
 pub mod ingest;
+pub mod launcher;
 pub mod limits;
 pub mod model;
 pub mod pki;

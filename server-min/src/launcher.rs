@@ -1,0 +1,247 @@
+//! From artifacts to collections.
+//!
+//! [`Launcher::launch`] is the one door: whoever collects something, by whatever road, comes through it, and it decides
+//! with the caller's rights. The permissions that an artifact requires are asked for the launched artifact only, not
+//! for those that it calls, so that a narrow wrapper can be given to people who may not run what it wraps.
+
+mod compile;
+mod parameter;
+mod request;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use troodon_proto::flow_request::Compression;
+use troodon_proto::{FlowRequest, VqlCollectorArgs};
+use troodon_vql::Permission;
+
+use crate::acl::{Acl, Principal};
+use crate::artifact::{ArtifactType, Repository};
+use crate::config::Config;
+use crate::model::flow::NewFlow;
+use crate::model::id::{ClientId, FlowId, NameFault};
+use crate::store::{Store, StoreError, now_us};
+
+use compile::{Layers, compile};
+pub use request::{Collect, CompileFault, Limits, Spec};
+
+/// Bytes of uploads of one collection unless artifact or caller say otherwise.
+const MAX_UPLOAD_BYTES: u64 = 1 << 30;
+/// Seconds for which log lines are gathered.
+const LOG_BATCH_SECONDS: u64 = 2;
+/// Seconds for which event rows are gathered.
+const EVENT_WAIT_SECONDS: u64 = 120;
+
+/// What an agent is asked when it enrols.
+const INTERROGATION: &str = "Generic.Client.Info";
+/// The same, when the deployment has a definition of its own.
+const OWN_INTERROGATION: &str = "Custom.Generic.Client.Info";
+/// Who asks it.
+const INTERROGATOR: &str = "InterrogationService";
+
+/// Why nothing was launched.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The caller may not.
+    #[error("PermissionDenied: {0}")]
+    Denied(String),
+    /// The artifacts cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileFault),
+    /// A name of an artifact cannot be stored.
+    #[error(transparent)]
+    Name(#[from] NameFault),
+    /// The store refuses: the client is unknown, or its queue is full.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// What of the configuration goes into requests.
+#[derive(Debug, Clone)]
+struct Settings {
+    compression: Compression,
+    max_logs: u64,
+    batch: Limits,
+    log_batch_time: u64,
+    log_error_regex: String,
+    event_wait: u64,
+}
+
+/// The one door through which collections start.
+pub struct Launcher {
+    repository: Arc<Repository>,
+    store: Store,
+    acl: Acl,
+    settings: Settings,
+}
+
+impl Launcher {
+    /// A door to this store.
+    pub fn new(config: &Config, repository: Arc<Repository>, store: Store, acl: Acl) -> Self {
+        Self { repository, store, acl, settings: Settings::of(config) }
+    }
+
+    /// The definitions that it compiles.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// Queues a collection for a client; returns its id once that is durable. A running server notices by itself.
+    ///
+    /// # Errors
+    /// The caller may not, the artifacts cannot be compiled, or the client is unknown.
+    pub fn launch(
+        &self,
+        principal: &Principal,
+        client: &ClientId,
+        wanted: &Collect,
+    ) -> Result<FlowId, LaunchError> {
+        self.allow(principal, wanted)?;
+        self.queue(principal.name(), client, wanted)
+    }
+
+    /// Asks a client about its host. Nobody's rights are asked for, since nobody chooses what runs: it happens in
+    /// lockdown as well.
+    ///
+    /// # Errors
+    /// The client is unknown, or an own definition of the artifact cannot be compiled.
+    pub fn interrogate(&self, client: &ClientId) -> Result<FlowId, LaunchError> {
+        let own = self.repository.get(OWN_INTERROGATION);
+        let name = if own.is_some() { OWN_INTERROGATION } else { INTERROGATION };
+        let wanted = Collect { specs: vec![Spec::of(name)], ..Collect::default() };
+        self.queue(INTERROGATOR, client, &wanted)
+    }
+
+    fn queue(
+        &self,
+        creator: &str,
+        client: &ClientId,
+        wanted: &Collect,
+    ) -> Result<FlowId, LaunchError> {
+        let mut artifacts = Vec::with_capacity(wanted.specs.len());
+        for spec in &wanted.specs {
+            artifacts.push(spec.artifact.parse()?);
+        }
+        let mut random = [0; 4];
+        getrandom::fill(&mut random)?;
+        let flow = NewFlow {
+            id: FlowId::generate(now_us() / 1_000_000, random),
+            creator: creator.to_owned(),
+            artifacts,
+            spec: shown(wanted),
+            request: self.compile(wanted)?,
+            urgent: wanted.urgent,
+        };
+        Ok(self.store.create_flow(client, flow)?)
+    }
+
+    /// Whether the caller may collect all of it.
+    fn allow(&self, principal: &Principal, wanted: &Collect) -> Result<(), LaunchError> {
+        let name = principal.name();
+        self.acl.check(principal, &[Permission::CollectClient]).map_err(|denied| {
+            LaunchError::Denied(format!("{name} may not collect from clients: {denied}"))
+        })?;
+        for spec in &wanted.specs {
+            let entry = self
+                .repository
+                .get(&spec.artifact)
+                .ok_or_else(|| CompileFault::Unknown(spec.artifact.clone()))?;
+            let artifact = &entry.artifact;
+            for required in &artifact.required_permissions {
+                let refused = |why: String| {
+                    LaunchError::Denied(format!("{name} may not collect {}: {why}", artifact.name))
+                };
+                // Definitions are checked when read; a name that is unknown here is held by nobody.
+                let permission = Permission::named(required)
+                    .ok_or_else(|| refused(format!("there is no permission {required}")))?;
+                self.acl.check(principal, &[permission]).map_err(|d| refused(d.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The request that an agent gets, without asking for rights and without queueing it.
+    ///
+    /// # Errors
+    /// The artifacts cannot be compiled.
+    pub fn compile(&self, wanted: &Collect) -> Result<FlowRequest, CompileFault> {
+        if wanted.specs.is_empty() {
+            return Err(CompileFault::Nothing);
+        }
+        let limits = Layers { caller: &wanted.limits, server: &self.settings.batch };
+        let actions = compile(&self.repository, &wanted.specs, &limits, ArtifactType::Client)?;
+        let limits = wanted.limits.over(&self.largest(&wanted.specs));
+        Ok(FlowRequest {
+            vql_client_actions: actions,
+            log_batch_time: self.settings.log_batch_time,
+            max_rows: limits.max_rows,
+            max_upload_bytes: match limits.max_upload_bytes {
+                0 => MAX_UPLOAD_BYTES,
+                bytes => bytes,
+            },
+            max_logs: self.settings.max_logs,
+            log_error_regex: self.settings.log_error_regex.clone(),
+            compression: self.settings.compression.into(),
+            ..FlowRequest::default()
+        })
+    }
+
+    /// The limits of a whole collection: the largest of its artifacts.
+    fn largest(&self, specs: &[Spec]) -> Limits {
+        let artifacts = specs.iter().filter_map(|spec| self.repository.get(&spec.artifact));
+        artifacts.fold(Limits::default(), |all, entry| {
+            let own = &entry.artifact.resources;
+            Limits {
+                max_rows: all.max_rows.max(own.max_rows),
+                max_upload_bytes: all.max_upload_bytes.max(own.max_upload_bytes),
+                ..all
+            }
+        })
+    }
+
+    /// The event queries of an agent's monitoring table.
+    ///
+    /// # Errors
+    /// An artifact is unknown or no CLIENT_EVENT.
+    pub fn compile_events(&self, specs: &[Spec]) -> Result<Vec<VqlCollectorArgs>, CompileFault> {
+        let server = Limits { max_batch_wait: self.settings.event_wait, ..self.settings.batch };
+        let limits = Layers { caller: &Limits::default(), server: &server };
+        compile(&self.repository, specs, &limits, ArtifactType::ClientEvent)
+    }
+}
+
+impl Settings {
+    fn of(config: &Config) -> Self {
+        let Config { frontend, defaults, datastore, .. } = config;
+        let or = |value: u64, usual: u64| if value == 0 { usual } else { value };
+        Self {
+            compression: if datastore.compression == "none" {
+                Compression::None
+            } else {
+                Compression::Zlib
+            },
+            max_logs: defaults.max_logs,
+            batch: Limits {
+                max_batch_rows: defaults.max_rows,
+                max_batch_rows_buffer: defaults.max_row_buffer_size,
+                max_batch_wait: defaults.max_batch_wait,
+                ..Limits::default()
+            },
+            log_batch_time: or(frontend.resources.default_log_batch_time, LOG_BATCH_SECONDS),
+            log_error_regex: frontend.collection_error_regex.clone(),
+            event_wait: or(defaults.event_max_wait, EVENT_WAIT_SECONDS),
+        }
+    }
+}
+
+/// What was asked for, for people who look at the collection later.
+fn shown(wanted: &Collect) -> Value {
+    let artifacts = wanted.specs.iter().map(|spec| {
+        let parameters = spec.parameters.iter().map(|(k, v)| (k.clone(), json!(v)));
+        json!({"artifact": spec.artifact, "parameters": parameters.collect::<Map<_, _>>()})
+    });
+    json!({"artifacts": artifacts.collect::<Vec<_>>(), "urgent": wanted.urgent})
+}

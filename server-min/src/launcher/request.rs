@@ -1,0 +1,102 @@
+//! What a caller asks for, and why it may not be possible.
+
+use crate::artifact::{ArtifactType, Resources};
+
+/// One artifact with its parameters.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Spec {
+    /// Name or alias.
+    pub artifact: String,
+    /// Values by name.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl Spec {
+    /// An artifact with the defaults of its parameters.
+    pub fn of(artifact: &str) -> Self {
+        Self { artifact: artifact.to_owned(), parameters: Vec::new() }
+    }
+}
+
+/// Limits that the caller sets; 0 leaves the choice to the artifact, and then to the server.
+pub type Limits = Resources;
+
+impl Limits {
+    /// These limits where they are set, and `below` elsewhere.
+    pub(super) fn over(&self, below: &Self) -> Self {
+        let pick = |own: u64, other: u64| if own == 0 { other } else { own };
+        let pick_rate = |own: f32, other: f32| if own == 0.0 { other } else { own };
+        Self {
+            timeout: pick(self.timeout, below.timeout),
+            ops_per_second: pick_rate(self.ops_per_second, below.ops_per_second),
+            cpu_limit: pick_rate(self.cpu_limit, below.cpu_limit),
+            iops_limit: pick_rate(self.iops_limit, below.iops_limit),
+            max_rows: pick(self.max_rows, below.max_rows),
+            max_upload_bytes: pick(self.max_upload_bytes, below.max_upload_bytes),
+            max_batch_wait: pick(self.max_batch_wait, below.max_batch_wait),
+            max_batch_rows: pick(self.max_batch_rows, below.max_batch_rows),
+            max_batch_rows_buffer: pick(self.max_batch_rows_buffer, below.max_batch_rows_buffer),
+        }
+    }
+}
+
+/// A collection that somebody asks for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Collect {
+    /// What to run, in this order.
+    pub specs: Vec<Spec>,
+    /// Limits of the caller.
+    pub limits: Limits,
+    /// Overtakes other collections.
+    pub urgent: bool,
+}
+
+/// Why artifacts cannot become requests.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompileFault {
+    /// Nothing was asked for.
+    #[error("no artifact is named")]
+    Nothing,
+    /// There is no such artifact.
+    #[error("there is no artifact `{0}`; `troodon artifacts list` shows all")]
+    Unknown(String),
+    /// The artifact calls one that does not exist.
+    #[error("artifact `{artifact}` needs `{name}`, which does not exist")]
+    Reference {
+        /// Which artifact.
+        artifact: String,
+        /// What it calls.
+        name: String,
+    },
+    /// The artifact runs elsewhere or in another way.
+    #[error("artifact `{name}` is of type {is}; {wanted} is needed here")]
+    Kind {
+        /// Which artifact.
+        name: String,
+        /// Its type.
+        is: ArtifactType,
+        /// What is possible.
+        wanted: ArtifactType,
+    },
+    /// The artifact has no such parameter.
+    #[error("artifact `{artifact}` has no parameter `{parameter}`; it has: {known}")]
+    Parameter {
+        /// Which artifact.
+        artifact: String,
+        /// What was given.
+        parameter: String,
+        /// All that it has.
+        known: String,
+    },
+    /// A query does not parse.
+    #[error("artifact `{artifact}`: {problem}")]
+    Vql {
+        /// Which artifact.
+        artifact: String,
+        /// What the parser says.
+        problem: String,
+    },
+    /// Too many artifacts depend on each other.
+    #[error("artifact `{0}` needs more than {1} others")]
+    TooMany(String, usize),
+}
