@@ -15,4 +15,5 @@ pub mod launcher;
 pub mod limits;
 pub mod model;
 pub mod pki;
+pub mod query;
 pub mod store;

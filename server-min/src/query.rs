@@ -1,0 +1,67 @@
+//! VQL on the server: what queries can ask of the store, and running them under a caller's rights.
+//!
+//! Every plugin and function says in its table which permissions it needs; the engine asks for them before the body
+//! runs, so there is no body that could forget to.
+
+mod artifact;
+mod client;
+mod collect;
+mod flow;
+mod json;
+mod run;
+
+use std::sync::Arc;
+
+use troodon_vql::{AllowList, Context, Fault, Registry};
+
+use crate::acl::Token;
+use crate::config::{Config, ConfigError};
+use crate::launcher::Launcher;
+use crate::store::Store;
+
+pub use run::{QueryFault, run};
+
+/// What plugins of the server work with. It reaches them as an extension of the session.
+pub struct Backend {
+    /// Where everything is kept.
+    pub store: Store,
+    /// The one door for collections, and the artifacts.
+    pub launcher: Arc<Launcher>,
+    /// Whose rights the query has.
+    pub token: Token,
+}
+
+/// Everything that a query on this server can use. What `security` does not allow is not registered.
+///
+/// # Errors
+/// `security.allowed_accessors` names one that does not exist.
+pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
+    let mut registry = Registry::core();
+    for plugins in [artifact::PLUGINS, client::PLUGINS, flow::PLUGINS] {
+        registry.add_plugins(plugins);
+    }
+    for functions in [client::FUNCTIONS, collect::FUNCTIONS] {
+        registry.add_functions(functions);
+    }
+    let security = &config.security;
+    let list = |allowed: &[String], denied: &[String]| AllowList {
+        allowed: allowed.to_vec(),
+        denied: denied.to_vec(),
+    };
+    registry.restrict_plugins(&list(&security.allowed_plugins, &security.denied_plugins));
+    registry.restrict_functions(&list(&security.allowed_functions, &security.denied_functions));
+    registry
+        .restrict_accessors(&list(&security.allowed_accessors, &security.denied_accessors))
+        .map_err(|error| ConfigError::invalid("security.allowed_accessors", error.to_string()))?;
+    Ok(registry)
+}
+
+/// The backend of the session in which a plugin runs.
+fn backend(cx: &Context) -> Result<Arc<Backend>, Fault> {
+    cx.extension().ok_or_else(|| Fault::error("this works on the server only"))
+}
+
+/// What went wrong, for the query log.
+fn fault(error: impl std::fmt::Display) -> Fault {
+    Fault::error(error.to_string())
+}
