@@ -3,16 +3,25 @@
 //! Rows and files go to the standard output, everything else to the standard error. The exit status is 0 only when
 //! everything that was asked for has happened.
 
+mod artifacts_command;
+mod collect;
 mod config_command;
+mod query_command;
+mod rows;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
+use crate::acl::{Acl, Principal};
 use crate::config::Config;
+use crate::launcher::Launcher;
+use crate::store::Store;
 
 /// The server of Troodon, and its administration.
 #[derive(Debug, Parser)]
@@ -42,6 +51,13 @@ enum Command {
     /// Make, show and change configurations, keys and certificates
     #[command(subcommand)]
     Config(config_command::ConfigCommand),
+    /// Run the server until it is asked to stop
+    Frontend,
+    /// Look at artifacts, check them, run them on clients
+    #[command(subcommand)]
+    Artifacts(artifacts_command::ArtifactsCommand),
+    /// Run VQL on the server's store, whether or not the server runs
+    Query(query_command::QueryOptions),
 }
 
 /// What every command may use.
@@ -63,12 +79,24 @@ impl Invocation {
     }
 }
 
+/// What commands work with: the same store as a running server, as the server's own account.
+struct Console {
+    config: Config,
+    store: Store,
+    launcher: Arc<Launcher>,
+    acl: Acl,
+    principal: Principal,
+}
+
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let Cli { config, command } = Cli::parse();
     let invocation = Invocation { config };
     let done = match command {
         Command::Config(command) => config_command::run(&invocation, command),
+        Command::Frontend => frontend(&invocation),
+        Command::Artifacts(command) => artifacts_command::run(&invocation, command),
+        Command::Query(options) => query_command::run(&invocation, &options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,6 +105,16 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the server. Its log goes to the standard error; `RUST_LOG` says what of it.
+fn frontend(invocation: &Invocation) -> Result<()> {
+    let config = invocation.load()?;
+    let level = if config.verbose { "debug" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = crate::frontend::runtime().context("the server's threads cannot be started")?;
+    Ok(runtime.block_on(crate::serve::serve(&config))?)
 }
 
 /// One line on the standard error.
@@ -93,4 +131,9 @@ fn print(text: &str) -> Result<()> {
         .write_all(text.as_bytes())
         .and_then(|()| output.flush())
         .context("the standard output cannot be written")
+}
+
+/// Text of an agent without control characters, which a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
 }

@@ -16,4 +16,5 @@ pub mod limits;
 pub mod model;
 pub mod pki;
 pub mod query;
+pub mod serve;
 pub mod store;

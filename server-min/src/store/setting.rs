@@ -9,12 +9,15 @@ use super::{Store, StoreError};
 pub enum Setting {
     /// What clients are to watch: JSON of the monitoring table as administrators edit it.
     EventTable,
+    /// The same as agents get it, with its version: a `VQLEventTable`.
+    CompiledEventTable,
 }
 
 impl Setting {
     const fn name(self) -> &'static str {
         match self {
             Self::EventTable => "event_table",
+            Self::CompiledEventTable => "compiled_event_table",
         }
     }
 }

@@ -1,0 +1,210 @@
+//! `troodon artifacts collect`: launch, wait, print.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::Value;
+
+use crate::launcher::{self, Limits, Spec};
+use crate::model::flow::{Flow, FlowState};
+use crate::model::id::{ClientId, FlowId};
+use crate::store::{Store, now_us};
+
+use super::rows::{Format, Row, RowWriter};
+use super::{Console, Invocation};
+
+/// Between two looks at the store.
+const LOOK: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Args)]
+pub(super) struct Collect {
+    /// The artifact
+    name: String,
+    /// The client, as C.0123456789abcdef
+    #[arg(long = "client_id", alias = "client-id", value_name = "ID")]
+    client: ClientId,
+    /// A parameter; may be repeated
+    #[arg(long = "args", value_name = "NAME=VALUE", value_parser = pair)]
+    arguments: Vec<(String, String)>,
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Seconds that the queries may run on the client
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    timeout: u64,
+    /// Rows after which the collection ends
+    #[arg(
+        long = "max_rows",
+        alias = "max-rows",
+        value_name = "ROWS",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    max_rows: u64,
+    /// Queue the collection, print its id, and do not wait
+    #[arg(long = "no_wait", alias = "no-wait")]
+    no_wait: bool,
+}
+
+/// `NAME=VALUE`.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+pub(super) fn run(invocation: &Invocation, options: &Collect) -> Result<()> {
+    let console = Console::open(invocation)?;
+    let Console { store, launcher, principal, .. } = &console;
+    let wanted = launcher::Collect {
+        specs: vec![Spec { artifact: options.name.clone(), parameters: options.arguments.clone() }],
+        limits: Limits {
+            timeout: options.timeout,
+            max_rows: options.max_rows,
+            ..Limits::default()
+        },
+        urgent: false,
+    };
+    let flow = launcher.launch(principal, &options.client, &wanted)?;
+    if options.no_wait {
+        return super::print(&format!("{flow}\n"));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let waiter = Waiter { store: store.clone(), client: options.client, flow };
+    let ended = runtime.block_on(waiter.wait(principal.name()))?;
+    waiter.print(options.format)?;
+    match ended.state(now_us()) {
+        FlowState::Finished => Ok(()),
+        _ => bail!("{} did not finish: {}", waiter.flow, ended.status()),
+    }
+}
+
+/// A collection that somebody sits and waits for.
+struct Waiter {
+    store: Store,
+    client: ClientId,
+    flow: FlowId,
+}
+
+impl Waiter {
+    /// Waits until the collection is over. Ctrl-C cancels it, on the agent as well.
+    async fn wait(&self, principal: &str) -> Result<Flow> {
+        let mut progress = Progress::new(&self.flow);
+        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+        loop {
+            let flow = self.store.flow(&self.client, &self.flow)?;
+            let state = flow.state(now_us());
+            progress.show(state, &flow)?;
+            // Rows and logs come before the end, or together with it.
+            if flow.complete || (flow.failure.is_some() && state.is_over()) {
+                progress.end()?;
+                return Ok(flow);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                heard = &mut interrupt => {
+                    heard.context("cannot listen for Ctrl-C")?;
+                    progress.end()?;
+                    self.store.cancel_flow(&self.client, &self.flow, principal)?;
+                    bail!("{} is cancelled", self.flow);
+                }
+            }
+        }
+    }
+
+    /// Rows to the standard output, the agent's warnings to the standard error. When there are several tables, each row
+    /// says in `_Source` from which it is.
+    fn print(&self, format: Format) -> Result<()> {
+        let sets = self.store.results(&self.client, &self.flow)?;
+        let mut writer = RowWriter::new(std::io::stdout().lock(), format);
+        for set in &sets {
+            for line in self.store.rows(&self.client, &self.flow, &set.name, 0)? {
+                let mut row: Row = serde_json::from_slice(&line?)?;
+                if sets.len() > 1 {
+                    row.insert("_Source".into(), Value::from(set.name.as_str()));
+                }
+                writer.row(row).context("the standard output cannot be written")?;
+            }
+        }
+        writer.finish().context("the standard output cannot be written")?;
+        for line in self.store.logs(&self.client, &self.flow, 0)? {
+            let line: Row = serde_json::from_slice(&line?)?;
+            let field = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+            if ["ERROR", "WARN", "ALERT"].contains(&field("level")) {
+                eprintln!("{}: {}", field("level"), super::printable(field("message")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One line on the standard error: rewritten on a terminal, once for each state elsewhere.
+struct Progress<'a> {
+    flow: &'a FlowId,
+    is_terminal: bool,
+    shown: String,
+}
+
+impl<'a> Progress<'a> {
+    fn new(flow: &'a FlowId) -> Self {
+        Self { flow, is_terminal: std::io::stderr().is_terminal(), shown: String::new() }
+    }
+
+    fn show(&mut self, state: FlowState, flow: &Flow) -> Result<()> {
+        let text = match state {
+            FlowState::Running => "waiting for the client to connect".to_owned(),
+            FlowState::Waiting => "delivered".to_owned(),
+            FlowState::Unresponsive => "the client is silent".to_owned(),
+            _ if self.is_terminal => format!("running, {} rows", flow.totals().rows),
+            _ => "running".to_owned(),
+        };
+        if text == self.shown || state.is_over() {
+            return Ok(());
+        }
+        let mut stderr = std::io::stderr().lock();
+        if self.is_terminal {
+            write!(stderr, "\r\x1b[K{}: {text}", self.flow)?;
+        } else {
+            writeln!(stderr, "{}: {text}", self.flow)?;
+        }
+        stderr.flush()?;
+        self.shown = text;
+        Ok(())
+    }
+
+    /// Takes the line away.
+    fn end(&self) -> Result<()> {
+        if self.is_terminal {
+            let mut stderr = std::io::stderr().lock();
+            write!(stderr, "\r\x1b[K")?;
+            stderr.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl Console {
+    /// The store, the artifacts and the door that `--config` names, as the server's own account.
+    pub(super) fn open(invocation: &Invocation) -> Result<Self> {
+        let config = invocation.load()?;
+        config.check_server()?;
+        let (repository, faults) = crate::artifact::Repository::of(&config)?;
+        for fault in faults {
+            eprintln!("{fault}");
+        }
+        let acl = crate::acl::Acl::new(&config)?;
+        let folder = std::path::Path::new(&config.datastore.location);
+        let store = Store::open(folder).with_context(|| config.datastore.location.clone())?;
+        let principal = crate::acl::Principal::Server { name: config.client.server_name().into() };
+        let repository = Arc::new(repository);
+        let launcher = Arc::new(launcher::Launcher::new(
+            &config,
+            Arc::clone(&repository),
+            store.clone(),
+            acl.clone(),
+        ));
+        Ok(Self { config, store, launcher, acl, principal })
+    }
+}

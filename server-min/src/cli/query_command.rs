@@ -1,0 +1,71 @@
+//! `troodon query`.
+
+use std::io::{Write, stderr, stdout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use troodon_vql::{Interrupt, Level, LogSink, json};
+
+use super::collect::pair;
+use super::rows::{Format, RowWriter};
+use super::{Console, Invocation, printable};
+use crate::query::{self, Backend};
+
+#[derive(Debug, Args)]
+pub(super) struct QueryOptions {
+    /// The statements; several arguments share one scope
+    #[arg(value_name = "VQL", required = true)]
+    statements: Vec<String>,
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// A variable of the query; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    env: Vec<(String, String)>,
+}
+
+pub(super) fn run(invocation: &Invocation, options: &QueryOptions) -> Result<()> {
+    let Console { config, store, launcher, acl, principal } = Console::open(invocation)?;
+    let registry = Arc::new(query::registry(&config)?);
+    let token = acl.token(principal);
+    let backend = Arc::new(Backend { store, launcher, token });
+    let mut writer = RowWriter::new(stdout().lock(), options.format);
+    let mut line = Vec::new();
+    let failed = Arc::new(AtomicBool::new(false));
+    query::run(
+        &options.statements.join("\n"),
+        &options.env,
+        backend,
+        registry,
+        Box::new(StderrLog { failed: Arc::clone(&failed) }),
+        Interrupt::new(),
+        |row| {
+            line.clear();
+            json::write_row(&row, &mut line);
+            writer.row(serde_json::from_slice(&line)?)
+        },
+    )?;
+    writer.finish().context("the standard output cannot be written")?;
+    if failed.load(Ordering::Relaxed) {
+        bail!("the query has logged an error, so that rows may be missing");
+    }
+    Ok(())
+}
+
+/// The query log on the standard error.
+struct StderrLog {
+    /// Whether an error was among it.
+    failed: Arc<AtomicBool>,
+}
+
+impl LogSink for StderrLog {
+    fn log(&mut self, level: Level, message: &str) {
+        if level == Level::Error {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        // The log is for people; the query goes on when nobody reads it.
+        let _ = writeln!(stderr(), "{}: {}", level.name(), printable(message));
+    }
+}

@@ -1,0 +1,207 @@
+//! Puts configuration, store, artifacts and frontend together.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::HeaderName;
+use troodon_core::obfuscation::Obfuscator;
+use troodon_core::rsa::aws::AwsKey;
+use troodon_proto::{Message, VqlEventTable};
+use zeroize::Zeroizing;
+
+use crate::acl::Acl;
+use crate::artifact::{ArtifactError, Repository};
+use crate::config::{Config, ConfigError};
+use crate::frontend::{Frontend, FrontendError, Hooks, Settings, raise_file_limit, termination};
+use crate::launcher::{CompileFault, LaunchError, Launcher, Spec};
+use crate::model::client::Client;
+use crate::model::id::ClientId;
+use crate::store::setting::Setting;
+use crate::store::{Store, StoreError, now_us};
+
+/// Why the server does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The artifacts cannot be read.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// An event artifact cannot be compiled.
+    #[error("Frontend.default_client_monitoring_artifacts: {0}")]
+    Events(#[from] CompileFault),
+    /// The store cannot be opened or used.
+    #[error("Datastore.location: {0}")]
+    Store(#[from] StoreError),
+    /// The frontend gave up.
+    #[error(transparent)]
+    Frontend(#[from] FrontendError),
+    /// The operating system refuses something.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs the server until the process is asked to end.
+///
+/// # Errors
+/// See [`ServeError`]; nothing listens then.
+pub async fn serve(config: &Config) -> Result<(), ServeError> {
+    config.check_server()?;
+    let settings = settings(config)?;
+    let acl = Acl::new(config)?;
+    let (repository, faults) = Repository::of(config)?;
+    for fault in faults {
+        tracing::warn!("artifact left out: {fault}");
+    }
+    let store = Store::open(config.datastore.location.as_ref())?;
+    let launcher = Launcher::new(config, Arc::new(repository), store.clone(), acl);
+    let table = event_table(config, &launcher, &store)?;
+    let services =
+        Services { launcher, store: store.clone(), table, interrogating: Mutex::new(()) };
+    raise_file_limit();
+    let stop = termination()?;
+    let bound = Frontend::bind(settings, store, Arc::new(services)).await?;
+    if config.lockdown {
+        tracing::warn!("the server is in lockdown");
+    }
+    tracing::info!(address = %bound.address(), "agents may come");
+    bound.serve(stop).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What the frontend asks of the rest of the server.
+struct Services {
+    launcher: Launcher,
+    store: Store,
+    table: VqlEventTable,
+    /// Held while a client is asked about its host, so that it is asked once.
+    interrogating: Mutex<()>,
+}
+
+impl Services {
+    fn interrogate(&self, client: &ClientId) -> Result<(), LaunchError> {
+        let _turn = self.interrogating.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.store.client(client)?;
+        if known.is_some_and(|client| client.interrogation.is_none()) {
+            let flow = self.launcher.interrogate(client)?;
+            self.store.set_interrogation(client, &flow)?;
+        }
+        Ok(())
+    }
+}
+
+impl Hooks for Services {
+    fn enrolled(&self, client: &ClientId) {
+        if let Err(error) = self.interrogate(client) {
+            tracing::error!(%client, %error, "a client cannot be asked about its host");
+        }
+    }
+
+    fn event_table(&self, client: &Client) -> Option<VqlEventTable> {
+        (client.event_table_version < self.table.version).then(|| self.table.clone())
+    }
+}
+
+/// The table that agents get. Its version changes when its content does, not with each start: a restart must not make
+/// every agent start its queries again.
+fn event_table(
+    config: &Config,
+    launcher: &Launcher,
+    store: &Store,
+) -> Result<VqlEventTable, ServeError> {
+    let mut specs = Vec::new();
+    for name in &config.frontend.default_client_monitoring_artifacts {
+        // A configuration from elsewhere names artifacts that are not here.
+        match launcher.repository().get(name) {
+            Some(_) => specs.push(Spec::of(name)),
+            None => tracing::warn!("no artifact {name}: it is not monitored"),
+        }
+    }
+    let event = launcher.compile_events(&specs)?;
+    if let Some(kept) = store.setting(Setting::CompiledEventTable)? {
+        match VqlEventTable::decode(kept.as_slice()) {
+            Ok(kept) if kept.event == event => return Ok(kept),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the kept event table is unreadable: it is replaced")
+            }
+        }
+    }
+    let table = VqlEventTable { event, version: now_us().saturating_mul(1000) };
+    store.set_setting(Setting::CompiledEventTable, table.encode_to_vec())?;
+    Ok(table)
+}
+
+/// What the frontend needs of the configuration.
+fn settings(config: &Config) -> Result<Settings, ConfigError> {
+    let Config { frontend, client, .. } = config;
+    let pem = frontend.private_key.expose();
+    let key = AwsKey::from_pkcs1_pem(pem.as_bytes())
+        .map_err(|fault| ConfigError::invalid("Frontend.private_key", fault.to_string()))?;
+    let or = |value: u64, usual: u64| if value == 0 { usual } else { value };
+    let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let resources = &frontend.resources;
+    let hides_names = !frontend.do_not_compress_artifacts && !config.obfuscation_nonce.is_empty();
+    Ok(Settings {
+        bind: SocketAddr::new(bind_address(&frontend.bind_address)?, frontend.port()),
+        base_path: frontend.base_path.clone(),
+        certificate: frontend.certificate.clone(),
+        key,
+        key_pem: Zeroizing::new(pem.to_owned()),
+        name: client.server_name().to_owned(),
+        tls: tls_files(config)?,
+        plain_http: frontend.use_plain_http,
+        proxy_header: proxy_header(&frontend.proxy_header)?,
+        nonce: client.nonce.clone(),
+        names: hides_names.then(|| Obfuscator::new(&config.obfuscation_nonce)),
+        max_poll: Duration::from_secs(or(client.max_poll, 60)),
+        concurrency: size(or(client.concurrency, 2)),
+        max_upload_size: size(or(resources.max_upload_size, 100 << 20)),
+        expected_clients: size(or(resources.expected_clients, 10_000)),
+        enrolments_per_second: u32::try_from(or(resources.enrollments_per_second, 100))
+            .unwrap_or(u32::MAX),
+        posts_at_a_time: match size(resources.concurrency) {
+            0 => cores.saturating_mul(2),
+            posts => posts,
+        },
+    })
+}
+
+fn bind_address(address: &str) -> Result<IpAddr, ConfigError> {
+    let address = match address {
+        "" => "0.0.0.0",
+        "localhost" => "127.0.0.1",
+        other => other,
+    };
+    address.parse().map_err(|_| {
+        let problem = format!("`{address}` is no address such as 0.0.0.0 or 192.0.2.1");
+        ConfigError::invalid("Frontend.bind_address", problem)
+    })
+}
+
+fn proxy_header(name: &str) -> Result<Option<HeaderName>, ConfigError> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    name.parse().map(Some).map_err(|_| {
+        ConfigError::invalid("Frontend.proxy_header", format!("`{name}` is no name of a header"))
+    })
+}
+
+/// The certificate from elsewhere, when there is one.
+fn tls_files(config: &Config) -> Result<Option<(String, Zeroizing<String>)>, ConfigError> {
+    let frontend = &config.frontend;
+    if frontend.tls_certificate_filename.is_empty() {
+        return Ok(None);
+    }
+    let read = |path: &str| {
+        std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::File { path: path.into(), cause })
+    };
+    let certificate = read(&frontend.tls_certificate_filename)?;
+    Ok(Some((certificate, Zeroizing::new(read(&frontend.tls_private_key_filename)?))))
+}
