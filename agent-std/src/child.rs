@@ -9,7 +9,9 @@ use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::limits::CHILD_READ_LEN;
@@ -101,6 +103,19 @@ impl Child {
             Some(status) => Progress::Ended(code(status)),
             None => Progress::Quiet,
         })
+    }
+
+    /// Waits until the program writes or closes an output, or `span` has passed.
+    pub fn wait_for_output(&self, span: Duration) {
+        let pipes = [
+            self.stdout.reader.as_ref().map(AsFd::as_fd),
+            self.stderr.reader.as_ref().map(AsFd::as_fd),
+        ];
+        let mut wanted: Vec<PollFd<'_>> =
+            pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
+        let span = Timespec::try_from(span).ok();
+        // A wait that is cut short by a signal only means that the caller looks early.
+        let _ = poll(&mut wanted, span.as_ref());
     }
 }
 

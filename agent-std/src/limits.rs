@@ -27,3 +27,30 @@ pub const SEGMENT_LEN_MAX: u64 = 1024 * 1024;
 
 /// Longest client configuration, in bytes: certificates and lists take some tens of kilobytes.
 pub const CONFIG_LEN_MAX: u64 = 1024 * 1024;
+
+/// How long one look waits for output of a program. Cancellation is noticed between two looks.
+pub const CHILD_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Bytes of a program's output in one row when the query sets no length.
+pub const CHILD_OUTPUT_LEN_DEFAULT: usize = 4 << 20;
+
+/// Bytes of a program's output in one row at most: what a query may hold in one value many times over.
+pub const CHILD_OUTPUT_LEN_MAX: usize = 16 << 20;
+
+/// Rows of a printed table that are held back to find the widths of its columns: two screens full.
+pub const TABLE_ROWS_TOGETHER: usize = 100;
+
+/// Letters of one cell of a printed table; whole values are for the other formats.
+pub const TABLE_CELL_LEN_MAX: usize = 200;
+
+/// Steps that a local query does between two looks at the clock.
+pub const LOCAL_FUEL: u64 = 10_000;
+
+/// Longest sleep of a local query that waits; a signal is noticed after it.
+pub const LOCAL_NAP: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Largest file with an artifact, in bytes. The largest that are published have some 100 KB.
+pub const ARTIFACT_LEN_MAX: u64 = 1 << 20;
+
+/// Bytes that a local upload copies at a time.
+pub const UPLOAD_READ_LEN: usize = 64 * 1024;

@@ -27,6 +27,15 @@ pub trait Accessor: Send + Sync {
     /// [`Fault::note`] with the reason when there is none.
     fn stat(&self, cx: &mut Context, path: &Text) -> Result<FileInfo, Fault>;
 
+    /// Describes what a path leads to, symbolic links followed.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::note`] with the reason when there is nothing.
+    fn follow(&self, cx: &mut Context, path: &Text) -> Result<FileInfo, Fault> {
+        self.stat(cx, path)
+    }
+
     /// Lists a directory in no special order, `.` and `..` excluded.
     ///
     /// # Errors
@@ -87,6 +96,9 @@ pub struct FileInfo {
     pub born: Option<Time>,
     /// The target of a symbolic link.
     pub link: Option<Text>,
+    /// The file system and the file in it: equal only for the same file. Nothing if the accessor
+    /// cannot tell.
+    pub identity: Option<(u64, u64)>,
     /// What only this accessor knows; NULL if nothing.
     pub data: Value,
 }

@@ -97,12 +97,14 @@ mod budget;
 mod context;
 mod engine;
 pub mod function;
+pub mod glob;
 pub mod limits;
 mod pattern;
 pub mod plugin;
 mod registry;
 mod rows;
 mod run;
+pub mod standard;
 pub mod syntax;
 pub mod value;
 
@@ -119,6 +121,7 @@ pub use registry::{
 };
 pub use rows::{Pull, Ready, RowSource, Rows, Step};
 pub use run::{Event, Expression, Program, Query, Session};
+pub use standard::Entropy;
 pub use syntax::ParseError;
 pub use value::{
     Columns, Dict, Instant, List, Measure, Now, Row, RowBuilder, Text, Time, Value, json,

@@ -36,3 +36,46 @@ pub const LAMBDAS_KEPT_MAX: usize = 64;
 
 /// Aggregate contexts before those that nobody can reach any more are swept.
 pub const AGGREGATES_SWEEP_FROM: usize = 64;
+
+/// Bytes that are read of a file at a time. A flash page or a disk's read-ahead is well used by it, and a
+/// board has room for it.
+pub const READ_LEN: usize = 16 * 1024;
+
+/// Bytes that `read_file()` answers when the call sets no length.
+pub const READ_FILE_LEN_DEFAULT: usize = 4 << 20;
+
+/// Longest line in bytes when the call sets no other length; the rest of a longer one is cut off.
+pub const LINE_LEN_DEFAULT: usize = 64 * 1024;
+
+/// Longest match in bytes that `parse_records_with_regex()` finds wherever it stands.
+pub const OVERLAP_DEFAULT: usize = 4_096;
+
+/// Longest line of a JSONL file in bytes; what is longer is cut off and then no JSON.
+pub const JSON_LINE_LEN_MAX: usize = 1 << 20;
+
+/// Longest record of a CSV file in bytes. A quote that is never closed makes the rest of the file one.
+pub const CSV_RECORD_LEN_MAX: usize = 1 << 20;
+
+/// Fields of one record of a text file.
+pub const COLUMNS_MAX: usize = 1_024;
+
+/// Rows or keys that `dedup()`, `delay()` and `diff()` each keep.
+pub const ROWS_REMEMBERED_MAX: usize = 10_000;
+
+/// Components of one path pattern. Patterns that people write stay below ten.
+pub const GLOB_COMPONENTS_MAX: usize = 64;
+
+/// Directories that `**` goes down when the pattern gives no number.
+pub const GLOB_DEPTH_DEFAULT: u32 = 30;
+
+/// Directories that `**NUMBER` may go down.
+pub const GLOB_DEPTH_MAX: u32 = 100;
+
+/// Levels of directories that a walk is inside of. Each holds an open directory.
+pub const GLOB_NESTING_MAX: usize = 128;
+
+/// Patterns of one `glob()` after braces are written out; each costs a comparison for each file.
+pub const GLOB_PATTERNS_MAX: usize = 1_000;
+
+/// Entries of a directory that are read and sorted at a time.
+pub const GLOB_BATCH: usize = 512;

@@ -156,6 +156,18 @@ impl From<String> for Value {
     }
 }
 
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Str(Text::from(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Str(Text::from(bytes))
+    }
+}
+
 impl From<Text> for Value {
     fn from(text: Text) -> Self {
         Self::Str(text)

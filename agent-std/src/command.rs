@@ -1,0 +1,200 @@
+//! The commands that need no server: `query` and `artifacts`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use troodon_vql::{Event, Session};
+
+use crate::artifact::{self, Artifact, ArtifactFault};
+use crate::local;
+use crate::output::{Format, Printer};
+
+/// `query`: runs VQL on this machine.
+#[derive(Debug, Args)]
+pub struct QueryCommand {
+    /// The statements; the rows of each are printed
+    #[arg(required = true)]
+    vql: Vec<String>,
+    #[command(flatten)]
+    output: OutputOptions,
+    /// A variable for the query
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    env: Vec<(String, String)>,
+}
+
+/// How rows and uploads leave.
+#[derive(Debug, Args)]
+pub struct OutputOptions {
+    /// How to print rows
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Where upload() puts files; without it nothing is uploaded
+    #[arg(long, value_name = "FOLDER")]
+    upload_dir: Option<PathBuf>,
+}
+
+/// `artifacts`: lists, shows and collects artifacts on this machine.
+#[derive(Debug, Args)]
+pub struct ArtifactsCommand {
+    /// The folder with YAML files of artifacts
+    #[arg(long, value_name = "FOLDER", global = true)]
+    definitions: Option<PathBuf>,
+    #[command(subcommand)]
+    action: ArtifactsAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum ArtifactsAction {
+    /// Print the names of all artifacts
+    List,
+    /// Print one artifact: what it is for, what it takes, its queries
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Run the queries of one artifact and print their rows
+    Collect {
+        /// Its name
+        name: String,
+        /// A value for a parameter
+        #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+        args: Vec<(String, String)>,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+}
+
+impl QueryCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// What to tell the user.
+    pub fn run(self) -> Result<()> {
+        let mut session = local::session(self.output.upload_dir.as_deref())?;
+        for (name, value) in self.env {
+            session.set(name, value);
+        }
+        let mut printer = Printer::new(io::stdout().lock(), self.output.format);
+        for text in &self.vql {
+            local::run(&mut session, text, &mut printer)?;
+        }
+        finish(printer)
+    }
+}
+
+impl ArtifactsCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// What to tell the user.
+    pub fn run(self) -> Result<()> {
+        let Some(folder) = self.definitions else {
+            bail!("say with --definitions FOLDER where the artifacts are");
+        };
+        let artifacts = artifact::load(&folder)?;
+        match self.action {
+            ArtifactsAction::List => list(&artifacts),
+            ArtifactsAction::Show { name } => show(artifact::find(&artifacts, &name)?),
+            ArtifactsAction::Collect { name, args, output } => {
+                collect(&artifacts, &name, args, &output)
+            }
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn finish<W: Write>(printer: Printer<W>) -> Result<()> {
+    printer.finish().context("writing rows")
+}
+
+fn list(artifacts: &[Artifact]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for artifact in artifacts {
+        writeln!(out, "{}", artifact.name)?;
+    }
+    Ok(())
+}
+
+fn show(artifact: &Artifact) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}\n\n{}", artifact.name, artifact.description.trim_end())?;
+    for parameter in &artifact.parameters {
+        let kind = if parameter.kind.is_empty() { "string" } else { &parameter.kind };
+        let default = parameter.default_text();
+        let description = parameter.description.trim_end();
+        writeln!(out, "\n{} ({kind}, default {default:?})\n  {description}", parameter.name)?;
+    }
+    for source in &artifact.sources {
+        writeln!(out, "\n-- {}\n{}", source.name, source.statements().trim_end())?;
+    }
+    Ok(())
+}
+
+/// Runs all sources, each with its own variables, as a server's requests are.
+fn collect(
+    artifacts: &[Artifact],
+    name: &str,
+    args: Vec<(String, String)>,
+    output: &OutputOptions,
+) -> Result<()> {
+    let artifact = artifact::find(artifacts, name)?;
+    let takes = |name: &str| artifact.parameters.iter().any(|parameter| parameter.name == name);
+    if let Some((unknown, _)) = args.iter().find(|(name, _)| !takes(name)) {
+        return Err(ArtifactFault::UnknownParameter(name.to_owned(), unknown.clone()).into());
+    }
+    let mut preamble = artifact.preamble();
+    for import in &artifact.imports {
+        preamble.push_str(&artifact::find(artifacts, import)?.export);
+        preamble.push('\n');
+    }
+    let mut printer = Printer::new(io::stdout().lock(), output.format);
+    for source in &artifact.sources {
+        let mut session = prepared(artifact, &args, output.upload_dir.as_deref())?;
+        let is_met = [&artifact.precondition, &source.precondition].into_iter().all(|condition| {
+            condition.is_empty() || has_row(&mut session, &format!("{preamble}{condition}"))
+        });
+        if !is_met {
+            eprintln!("{name}/{}: left out because of its precondition", source.name);
+            continue;
+        }
+        let mut session = prepared(artifact, &args, output.upload_dir.as_deref())?;
+        let text = format!("{preamble}{}", source.statements());
+        local::run(&mut session, &text, &mut printer)?;
+    }
+    finish(printer)
+}
+
+fn prepared(
+    artifact: &Artifact,
+    args: &[(String, String)],
+    uploads: Option<&Path>,
+) -> Result<Session> {
+    let mut session = local::session(uploads)?;
+    for parameter in &artifact.parameters {
+        session.set(parameter.name.as_str(), parameter.default_text());
+    }
+    for (name, value) in args {
+        session.set(name.as_str(), value.as_str());
+    }
+    Ok(session)
+}
+
+fn has_row(session: &mut Session, text: &str) -> bool {
+    let mut any = false;
+    let looked = local::each_event(session, text, |event| {
+        any |= matches!(event, Event::Row(_));
+        Ok(())
+    });
+    if let Err(why) = looked {
+        eprintln!("precondition: {why}");
+    }
+    any
+}

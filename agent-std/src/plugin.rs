@@ -1,0 +1,49 @@
+//! What VQL can ask of this machine.
+
+mod account;
+mod execve;
+mod machine;
+mod mount;
+mod network;
+mod process;
+mod socket;
+
+use std::sync::Arc;
+
+use troodon_vql::{Entropy, Fault, Permission, Registry, standard};
+
+use crate::accessor::FileAccessor;
+
+/// Everything that a query on Linux can use.
+#[must_use]
+pub fn registry() -> Registry {
+    let mut registry = Registry::core();
+    standard::add(&mut registry);
+    for plugins in [
+        account::PLUGINS,
+        execve::PLUGINS,
+        machine::PLUGINS,
+        mount::PLUGINS,
+        network::PLUGINS,
+        process::PLUGINS,
+        socket::PLUGINS,
+    ] {
+        registry.add_plugins(plugins);
+    }
+    registry.add_functions(machine::FUNCTIONS);
+    registry.add_functions(process::FUNCTIONS);
+    for name in ["auto", "file"] {
+        registry.add_accessor(name, &[Permission::FilesystemRead], Arc::new(FileAccessor));
+    }
+    registry
+}
+
+/// Random numbers of the operating system.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), Fault> {
+        getrandom::fill(buffer).map_err(|why| Fault::note(why.to_string()))
+    }
+}

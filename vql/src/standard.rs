@@ -1,0 +1,62 @@
+//! The standard library: plugins, functions and accessors that need no operating system.
+//!
+//! They read files only through accessors, so the same `hash()` works on a file system and on flash. A host that is
+//! short of code space adds the groups it wants.
+
+mod collection;
+mod csv;
+mod encode;
+mod file;
+mod glob;
+mod host;
+mod json;
+mod lines;
+mod memory;
+mod net;
+mod number;
+mod path;
+mod query;
+mod regex;
+mod stream;
+mod text;
+
+use alloc::sync::Arc;
+
+pub use host::Entropy;
+pub use memory::{DataAccessor, TextReader};
+
+use crate::registry::Registry;
+
+/// Adds everything.
+pub fn add(registry: &mut Registry) {
+    add_values(registry);
+    add_files(registry);
+}
+
+/// Adds what works on values alone, and [`DataAccessor`].
+pub fn add_values(registry: &mut Registry) {
+    for functions in [
+        collection::FUNCTIONS,
+        encode::FUNCTIONS,
+        host::FUNCTIONS,
+        json::FUNCTIONS,
+        net::FUNCTIONS,
+        number::FUNCTIONS,
+        path::FUNCTIONS,
+        regex::FUNCTIONS,
+        text::FUNCTIONS,
+    ] {
+        registry.add_functions(functions);
+    }
+    registry.add_plugins(host::PLUGINS);
+    registry.add_plugins(query::PLUGINS);
+    registry.add_accessor("data", &[], Arc::new(DataAccessor));
+}
+
+/// Adds what reads files through accessors.
+pub fn add_files(registry: &mut Registry) {
+    registry.add_functions(file::FUNCTIONS);
+    for plugins in [csv::PLUGINS, file::PLUGINS, glob::PLUGINS, json::PLUGINS, lines::PLUGINS] {
+        registry.add_plugins(plugins);
+    }
+}

@@ -1,0 +1,244 @@
+//! Functions that make numbers out of other values, and text out of numbers.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::text::{bytes, shown};
+use crate::args::Args;
+use crate::budget::Fault;
+use crate::context::Context;
+use crate::engine::Scope;
+use crate::registry::{Arg, Function, Kind};
+use crate::value::operators::{number, truncated};
+use crate::value::{Time, Value};
+
+const STRING: &[Arg] = &[Arg::required("string", Kind::String, "The text.")];
+
+/// The functions of this file.
+pub(super) static FUNCTIONS: &[&Function] = &[
+    &Function::new(
+        "int",
+        "A whole number: of text (0x, 0o and 0b understood), a fraction (cut off), a truth value or a time (epoch seconds).",
+        &[
+            Arg::optional("int", Kind::Resolved, "What to convert; NULL if it is no number."),
+            Arg::optional("float", Kind::Float, "A number to cut off."),
+        ],
+        int,
+    ),
+    &Function::new(
+        "atoi",
+        "The number that a text begins with; 0 if there is none.",
+        STRING,
+        |_, _, args| Ok(Value::Int(leading_int(bytes(args, "string")))),
+    ),
+    &Function::new(
+        "parse_float",
+        "The number in a text; 0 if it is none.",
+        STRING,
+        |_, _, args| {
+            let text = args.string("string").unwrap_or_default();
+            Ok(Value::Float(text.trim().parse().unwrap_or(0.0)))
+        },
+    ),
+    &Function::new(
+        "str",
+        "Any value as text.",
+        &[Arg::required("str", Kind::Resolved, "The value.")],
+        |_, _, args| {
+            Ok(args
+                .value("str")
+                .map_or(Value::Null, |value| Value::from(shown(value).into_owned())))
+        },
+    ),
+    &Function::new(
+        "humanize",
+        "A number of bytes, an item count or a time as people like to read it.",
+        &[
+            Arg::optional("bytes", Kind::Int, "Bytes, in units of 1000."),
+            Arg::optional("ibytes", Kind::Int, "Bytes, in units of 1024."),
+            Arg::optional("time", Kind::Any, "A time, told relative to the current one."),
+            Arg::optional("comma", Kind::Int, "A number to group by thousands."),
+        ],
+        humanize,
+    ),
+    &Function::new(
+        "unhex",
+        "The bytes that hexadecimal digits stand for; a leading 0x is skipped.",
+        STRING,
+        |_, _, args| Ok(from_hex(bytes(args, "string")).map_or(Value::Null, Value::from)),
+    ),
+];
+
+fn int(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let value = match args.value("int") {
+        None | Some(Value::Null) => args.value("float"),
+        given => given,
+    };
+    Ok(match value {
+        Some(Value::Int(number)) => Value::Int(*number),
+        Some(Value::Bool(flag)) => Value::Int(i64::from(*flag)),
+        Some(Value::Float(number)) => Value::Int(truncated(*number)),
+        Some(Value::Time(time)) => Value::Int(time.seconds()),
+        Some(Value::Str(text)) => parsed_int(text).map_or(Value::Null, Value::Int),
+        _ => Value::Null,
+    })
+}
+
+/// A whole number with an optional sign and prefix, or a fraction that is cut off.
+fn parsed_int(text: &[u8]) -> Option<i64> {
+    let text = core::str::from_utf8(text.trim_ascii()).ok()?;
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1_i128, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let of_radix = |prefix: &str, radix| {
+        lower.strip_prefix(prefix).and_then(|digits| u64::from_str_radix(digits, radix).ok())
+    };
+    let number = of_radix("0x", 16)
+        .or_else(|| of_radix("0o", 8))
+        .or_else(|| of_radix("0b", 2))
+        .or_else(|| lower.parse::<u64>().ok());
+    match number {
+        Some(number) => i64::try_from(sign.saturating_mul(i128::from(number))).ok(),
+        None => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(truncated),
+    }
+}
+
+fn leading_int(text: &[u8]) -> i64 {
+    let text = text.trim_ascii_start();
+    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    if digits.starts_with(b"0x") || digits.starts_with(b"0X") {
+        return parsed_int(text).unwrap_or(0);
+    }
+    let is_negative = text.starts_with(b"-");
+    digits.iter().map_while(|byte| byte.checked_sub(b'0').filter(|digit| *digit < 10)).fold(
+        0_i64,
+        |sum, digit| {
+            let sum = sum.saturating_mul(10);
+            let digit = i64::from(digit);
+            if is_negative { sum.saturating_sub(digit) } else { sum.saturating_add(digit) }
+        },
+    )
+}
+
+fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"0X")).unwrap_or(text);
+    let digits: Vec<u8> =
+        digits.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    let nibble =
+        |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |pair: &[u8]| {
+        let [high, low] = pair else { return None };
+        Some(nibble(*high)?.wrapping_shl(4) | nibble(*low)?)
+    };
+    digits.chunks(2).map(byte).collect()
+}
+
+fn humanize(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    if let Some(bytes) = args.int("bytes") {
+        return Ok(scaled(bytes, 1_000.0, &["B", "kB", "MB", "GB", "TB", "PB", "EB"]).into());
+    }
+    if let Some(bytes) = args.int("ibytes") {
+        return Ok(scaled(bytes, 1_024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]).into());
+    }
+    if let Some(count) = args.int("comma") {
+        return Ok(grouped(count).into());
+    }
+    let seconds = match args.value("time") {
+        Some(Value::Time(time)) => time.seconds(),
+        Some(other) => match number(other) {
+            Some(seconds) => truncated(seconds),
+            None => return Ok(Value::Null),
+        },
+        None => return Ok(Value::Null),
+    };
+    Ok(relative(Time::from_seconds(seconds), cx.now()).into())
+}
+
+/// Two significant digits below ten, none behind the point otherwise, as people write sizes.
+fn scaled(count: i64, unit: f64, names: &[&str]) -> String {
+    let mut scaled = number(&Value::Int(count)).unwrap_or(0.0);
+    let mut names = names.iter();
+    let mut name = names.next().copied().unwrap_or_default();
+    while scaled.abs() >= unit
+        && let Some(next) = names.next()
+    {
+        scaled /= unit;
+        name = next;
+    }
+    let has_fraction = name != "B" && scaled.abs() < 10.0;
+    if has_fraction { format!("{scaled:.1} {name}") } else { format!("{scaled:.0} {name}") }
+}
+
+fn grouped(count: i64) -> String {
+    let digits = format!("{}", count.unsigned_abs());
+    let mut out = String::from(if count < 0 { "-" } else { "" });
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && digits.len().saturating_sub(at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn relative(time: Time, now: Time) -> String {
+    let seconds = now.seconds().saturating_sub(time.seconds());
+    let units = [
+        (31_536_000, "year"),
+        (2_592_000, "month"),
+        (604_800, "week"),
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+        (1, "second"),
+    ];
+    let span = seconds.unsigned_abs();
+    let Some((length, name)) = units.into_iter().find(|(length, _)| span >= *length) else {
+        return String::from("now");
+    };
+    let count = span.checked_div(length).unwrap_or(0);
+    let plural = if count == 1 { "" } else { "s" };
+    let side = if seconds > 0 { "ago" } else { "from now" };
+    format!("{count} {name}{plural} {side}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_parsed_as_people_write_them() {
+        assert_eq!(parsed_int(b" 0x1f "), Some(31));
+        assert_eq!(parsed_int(b"-42"), Some(-42));
+        assert_eq!(parsed_int(b"1.9"), Some(1));
+        assert_eq!(parsed_int(b"9223372036854775808"), None);
+        assert_eq!(parsed_int(b"-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(parsed_int(b"x"), None);
+        assert_eq!(leading_int(b"12 apples"), 12);
+        assert_eq!(leading_int(b"99999999999999999999"), i64::MAX);
+        assert_eq!(leading_int(b"none"), 0);
+    }
+
+    #[test]
+    fn hexadecimal_text_must_be_whole_bytes() {
+        assert_eq!(from_hex(b"0x41 42"), Some(b"AB".to_vec()));
+        assert_eq!(from_hex(b"414"), None);
+        assert_eq!(from_hex(b"4g"), None);
+    }
+
+    #[test]
+    fn sizes_counts_and_times_read_well() {
+        assert_eq!(scaled(999, 1_000.0, &["B", "kB"]), "999 B");
+        assert_eq!(scaled(1_500, 1_000.0, &["B", "kB"]), "1.5 kB");
+        assert_eq!(grouped(-1_234_567), "-1,234,567");
+        assert_eq!(grouped(123), "123");
+        assert_eq!(relative(Time::from_seconds(0), Time::from_seconds(7_300)), "2 hours ago");
+        assert_eq!(relative(Time::from_seconds(60), Time::from_seconds(0)), "1 minute from now");
+    }
+}

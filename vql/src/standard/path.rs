@@ -1,0 +1,166 @@
+//! Functions over paths of files.
+
+use alloc::vec::Vec;
+
+use super::text::{bytes, shown};
+use crate::args::Args;
+use crate::budget::Fault;
+use crate::context::Context;
+use crate::engine::Scope;
+use crate::registry::{Arg, Function, Kind};
+use crate::value::json::write_value;
+use crate::value::{RowBuilder, Value};
+
+const PATH_TYPE: Arg =
+    Arg::optional("path_type", Kind::String, "`windows` or `ntfs` to use backslashes (linux).");
+
+/// The functions of this file.
+pub(super) static FUNCTIONS: &[&Function] = &[
+    &Function::new(
+        "basename",
+        "The last component of a path.",
+        &[Arg::required("path", Kind::String, "The path."), SEPARATOR, PATH_TYPE],
+        |_, _, args| {
+            Ok(components(args, "path").last().map_or_else(|| "".into(), |last| Value::from(*last)))
+        },
+    ),
+    &Function::new(
+        "dirname",
+        "A path without its last component.",
+        &[Arg::required("path", Kind::String, "The path."), SEPARATOR, PATH_TYPE],
+        dirname,
+    ),
+    &Function::new(
+        "path_join",
+        "Components as one path.",
+        &[
+            Arg::required("components", Kind::List, "Components or partial paths."),
+            SEPARATOR,
+            PATH_TYPE,
+        ],
+        path_join,
+    ),
+    &Function::new(
+        "path_split",
+        "The components of a path.",
+        &[Arg::required("path", Kind::String, "The path."), PATH_TYPE],
+        |_, _, args| {
+            Ok(components(args, "path").into_iter().map(Value::from).collect::<Vec<_>>().into())
+        },
+    ),
+    &Function::new(
+        "pathspec",
+        "A path together with the accessor and the file that it is inside of.",
+        &[
+            Arg::optional("Path", Kind::Any, "The path, as text or as a list of components."),
+            Arg::optional("DelegateAccessor", Kind::String, "The accessor for the outer file."),
+            Arg::optional("DelegatePath", Kind::String, "The path of the outer file."),
+            Arg::optional("Delegate", Kind::Any, "A pathspec for the outer file."),
+            Arg::optional("parse", Kind::String, "A path to take as it is."),
+            Arg::optional("path_type", Kind::String, "`windows`, `ntfs`, `registry` or `linux`."),
+            Arg::optional("accessor", Kind::String, "The accessor whose kind of path it is."),
+        ],
+        pathspec,
+    ),
+    &Function::new(
+        "relpath",
+        "The rest of a path below another one; the path itself if it is not below.",
+        &[
+            Arg::required("path", Kind::String, "The path."),
+            Arg::required("base", Kind::String, "The path above."),
+            SEPARATOR,
+            PATH_TYPE,
+        ],
+        relpath,
+    ),
+];
+
+const SEPARATOR: Arg = Arg::optional("sep", Kind::String, "What separates components (/).");
+
+fn separator(args: &Args) -> u8 {
+    let is_windows = matches!(bytes(args, "path_type"), b"windows" | b"ntfs" | b"registry");
+    let default = if is_windows { b'\\' } else { b'/' };
+    bytes(args, "sep").first().copied().unwrap_or(default)
+}
+
+fn components<'a>(args: &'a Args, name: &str) -> Vec<&'a [u8]> {
+    let separator = separator(args);
+    let is_end = |byte: &u8| *byte == separator || (separator == b'\\' && *byte == b'/');
+    bytes(args, name).split(is_end).filter(|part| !part.is_empty()).collect()
+}
+
+fn dirname(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let parts = components(args, "path");
+    let above = parts.split_last().map_or(&[][..], |(_, above)| above);
+    Ok(Value::from(assembled(args, bytes(args, "path"), above)))
+}
+
+/// Components as a path that is absolute if `like` is.
+fn assembled(args: &Args, like: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let separator = separator(args);
+    let mut out = Vec::new();
+    if like.first() == Some(&separator) {
+        out.push(separator);
+    }
+    out.extend_from_slice(&parts.join(&separator));
+    out
+}
+
+fn path_join(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let separator = separator(args);
+    let mut out: Vec<u8> = Vec::new();
+    for component in args.list("components").map_or(&[][..], |list| list) {
+        let text = shown(component);
+        let is_first = out.is_empty();
+        let parts: Vec<&[u8]> =
+            text.split(|byte| *byte == separator).filter(|part| !part.is_empty()).collect();
+        if is_first && text.first() == Some(&separator) {
+            out.push(separator);
+        }
+        for part in parts {
+            if out.last().is_some_and(|last| *last != separator) {
+                out.push(separator);
+            }
+            out.extend_from_slice(part);
+        }
+    }
+    Ok(out.into())
+}
+
+fn relpath(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let (path, base) = (components(args, "path"), components(args, "base"));
+    Ok(match path.strip_prefix(base.as_slice()) {
+        Some(rest) => Value::from(assembled(args, &[], rest)),
+        None => Value::from(bytes(args, "path")),
+    })
+}
+
+/// Without an outer file a pathspec is the path; with one it is the JSON text that Velociraptor's accessors take.
+fn pathspec(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    if let Some(text) = args.text("parse") {
+        return Ok(Value::Str(text.clone()));
+    }
+    let path = match args.value("Path") {
+        Some(Value::List(parts)) => {
+            let parts: Vec<Vec<u8>> = parts.iter().map(|part| shown(part).into_owned()).collect();
+            let mut path = alloc::vec![separator(args)];
+            path.extend_from_slice(&parts.join(&separator(args)));
+            path
+        }
+        Some(other) => shown(other).into_owned(),
+        None => Vec::new(),
+    };
+    if !args.has("DelegateAccessor") && !args.has("DelegatePath") && !args.has("Delegate") {
+        return Ok(Value::from(path));
+    }
+    let mut row = RowBuilder::new();
+    row.set("DelegateAccessor", bytes(args, "DelegateAccessor"));
+    match args.value("Delegate") {
+        Some(outer) => row.set("Delegate", outer.clone()),
+        None => row.set("DelegatePath", bytes(args, "DelegatePath")),
+    };
+    row.set("Path", path);
+    let mut out = Vec::new();
+    write_value(&row.build().into(), &mut out);
+    Ok(out.into())
+}

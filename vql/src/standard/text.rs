@@ -1,0 +1,236 @@
+//! Functions over strings.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::args::Args;
+use crate::budget::{Fault, Limit, Stop};
+use crate::context::Context;
+use crate::engine::Scope;
+use crate::registry::{Arg, Function, Kind};
+use crate::value::json::{scalar_text, write_value};
+use crate::value::{Text, Value};
+
+const STRING: &[Arg] = &[Arg::required("string", Kind::String, "The text.")];
+
+/// The functions of this file.
+pub(super) static FUNCTIONS: &[&Function] = &[
+    &Function::new("lowcase", "The text in lower case.", STRING, |_, _, args| {
+        Ok(changed(args, str::to_lowercase))
+    }),
+    &Function::new("upcase", "The text in upper case.", STRING, |_, _, args| {
+        Ok(changed(args, str::to_uppercase))
+    }),
+    &Function::new(
+        "strip",
+        "The text without a prefix, a suffix, or, if neither is given, without white space at both ends.",
+        &[
+            Arg::required("string", Kind::String, "The text."),
+            Arg::optional("prefix", Kind::String, "What to take from the beginning."),
+            Arg::optional("suffix", Kind::String, "What to take from the end."),
+        ],
+        strip,
+    ),
+    &Function::new(
+        "substr",
+        "The bytes of a text from one position up to another.",
+        &[
+            Arg::required("str", Kind::String, "The text."),
+            Arg::optional("start", Kind::Int, "The first byte, counted from 0 (0)."),
+            Arg::optional("end", Kind::Int, "The byte behind the last one (the length)."),
+        ],
+        substr,
+    ),
+    &Function::new(
+        "join",
+        "The elements of a list as one text.",
+        &[
+            Arg::required("array", Kind::List, "The elements."),
+            Arg::optional("sep", Kind::String, "What stands between them (,)."),
+            Arg::optional("prefix", Kind::String, "What stands before the first one."),
+            Arg::optional("suffix", Kind::String, "What stands after the last one."),
+        ],
+        join,
+    ),
+    &Function::new(
+        "commandline_split",
+        "The arguments of a command line, by the rules of a POSIX shell or of Windows.",
+        &[
+            Arg::required("command", Kind::String, "The command line."),
+            Arg::optional(
+                "bash_style",
+                Kind::Bool,
+                "The rules of a shell, not those of Windows (false).",
+            ),
+        ],
+        commandline_split,
+    ),
+    &Function::new(
+        "rot13",
+        "The text with each Latin letter moved by 13 places.",
+        STRING,
+        |_, _, args| {
+            Ok(Value::from(
+                bytes(args, "string").iter().map(|byte| rotated(*byte)).collect::<Vec<u8>>(),
+            ))
+        },
+    ),
+    &Function::new(
+        "xor",
+        "The text with each byte combined with a repeated key by exclusive or.",
+        &[
+            Arg::required("string", Kind::String, "The text."),
+            Arg::required("key", Kind::String, "The key."),
+        ],
+        xor,
+    ),
+];
+
+/// The bytes of a string argument; empty if it is not given.
+pub(super) fn bytes<'a>(args: &'a Args, name: &str) -> &'a [u8] {
+    args.text(name).map_or(&[], Text::as_bytes)
+}
+
+/// Changes the valid parts of a text; bytes that are no UTF-8 stay.
+fn changed(args: &Args, change: fn(&str) -> String) -> Value {
+    let text = bytes(args, "string");
+    let mut out = Vec::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        out.extend_from_slice(change(chunk.valid()).as_bytes());
+        out.extend_from_slice(chunk.invalid());
+    }
+    Value::from(out)
+}
+
+fn strip(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let mut text = bytes(args, "string");
+    if !args.has("prefix") && !args.has("suffix") {
+        return Ok(Value::from(text.trim_ascii()));
+    }
+    text = text.strip_prefix(bytes(args, "prefix")).unwrap_or(text);
+    text = text.strip_suffix(bytes(args, "suffix")).unwrap_or(text);
+    Ok(Value::from(text))
+}
+
+fn substr(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let text = bytes(args, "str");
+    let place = |name: &str, default: usize| {
+        args.int(name).map_or(default, |at| usize::try_from(at).unwrap_or(0).min(text.len()))
+    };
+    let (start, end) = (place("start", 0), place("end", text.len()));
+    Ok(Value::from(text.get(start..end).unwrap_or_default()))
+}
+
+fn join(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let value_bytes = cx.budget.value_bytes;
+    let separator = if args.has("sep") { bytes(args, "sep") } else { b"," };
+    let mut out = bytes(args, "prefix").to_vec();
+    for (at, item) in args.list("array").map_or(&[][..], |list| list).iter().enumerate() {
+        if at > 0 {
+            out.extend_from_slice(separator);
+        }
+        out.extend_from_slice(&shown(item));
+        if out.len() > value_bytes {
+            return Err(Stop::Budget(Limit::ValueBytes(value_bytes)).into());
+        }
+    }
+    out.extend_from_slice(bytes(args, "suffix"));
+    Ok(Value::from(out))
+}
+
+fn commandline_split(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let command = bytes(args, "command");
+    let words = if args.flag("bash_style") { shell_words(command) } else { windows_words(command) };
+    Ok(words.into_iter().map(Value::from).collect::<Vec<_>>().into())
+}
+
+/// Words of a POSIX shell: quotes group, a backslash protects the next byte, nothing is expanded.
+fn shell_words(command: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quote: Option<u8> = None;
+    let mut bytes = command.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match (quote, byte) {
+            (Some(open), _) if byte == open => quote = None,
+            (Some(b'"') | None, b'\\') => word.get_or_insert_default().extend(bytes.next()),
+            (Some(_), _) => word.get_or_insert_default().push(byte),
+            (None, b'\'' | b'"') => {
+                quote = Some(byte);
+                word.get_or_insert_default();
+            }
+            (None, _) if byte.is_ascii_whitespace() => words.extend(word.take()),
+            (None, _) => word.get_or_insert_default().push(byte),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// Words of Microsoft's C run-time: double quotes group, backslashes count only before one.
+fn windows_words(command: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut is_quoted = false;
+    let mut slashes = 0_usize;
+    for byte in command.iter().copied() {
+        if byte == b'\\' {
+            slashes = slashes.saturating_add(1);
+            continue;
+        }
+        let is_quote = byte == b'"';
+        let kept = if is_quote { slashes.div_euclid(2) } else { slashes };
+        if slashes > 0 {
+            word.get_or_insert_default().extend(core::iter::repeat_n(b'\\', kept));
+        }
+        let is_protected = is_quote && slashes.rem_euclid(2) == 1;
+        slashes = 0;
+        if is_quote && !is_protected {
+            is_quoted = !is_quoted;
+            word.get_or_insert_default();
+        } else if byte.is_ascii_whitespace() && !is_quoted {
+            words.extend(word.take());
+        } else {
+            word.get_or_insert_default().push(byte);
+        }
+    }
+    if slashes > 0 {
+        word.get_or_insert_default().extend(core::iter::repeat_n(b'\\', slashes));
+    }
+    words.extend(word);
+    words
+}
+
+fn rotated(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'm' | b'A'..=b'M' => byte.wrapping_add(13),
+        b'n'..=b'z' | b'N'..=b'Z' => byte.wrapping_sub(13),
+        _ => byte,
+    }
+}
+
+fn xor(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let key = bytes(args, "key");
+    if key.is_empty() {
+        return Err(Fault::error("key is empty"));
+    }
+    let pairs = bytes(args, "string").iter().zip(key.iter().cycle());
+    Ok(Value::from(pairs.map(|(byte, key)| byte ^ key).collect::<Vec<u8>>()))
+}
+
+/// Any value as text: strings as they are, NULL empty, other scalars as they print, the rest as JSON.
+pub(super) fn shown(value: &Value) -> Cow<'_, [u8]> {
+    match value {
+        Value::Null => Cow::Borrowed(&[]),
+        Value::Str(text) => Cow::Borrowed(text),
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) => {
+            Cow::Owned(scalar_text(value).into_bytes())
+        }
+        Value::List(_) | Value::Dict(_) | Value::Query(_) | Value::Scope(_) => {
+            let mut out = Vec::new();
+            write_value(value, &mut out);
+            Cow::Owned(out)
+        }
+    }
+}
