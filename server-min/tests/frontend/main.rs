@@ -1,0 +1,17 @@
+//! The frontend over real sockets, with agents made of the core's envelopes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod agent;
+mod bench;
+mod collections;
+mod durability;
+mod enrolment;
+mod events;
+mod polls;
+mod transports;
