@@ -32,7 +32,7 @@ pub use crate::flow::uploads::{NoRoom, Outlet};
 use crate::envelope::Verified;
 use crate::flow::history::{self, History};
 use crate::flow::moment::Moment;
-use crate::flow::{Asked, Flow, stats_message};
+use crate::flow::{Asked, Flow, artifact, stats_message};
 use crate::limits;
 use crate::monitoring::Monitoring;
 use crate::time::{Instant, UnixTime};
@@ -83,7 +83,8 @@ pub enum Output {
 impl Executor {
     /// An executor without any flow.
     #[must_use]
-    pub fn new(setting: Setting) -> Self {
+    pub fn new(mut setting: Setting) -> Self {
+        setting.registry = artifact::with_calls(setting.registry);
         Self {
             setting,
             told: VecDeque::new(),

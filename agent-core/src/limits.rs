@@ -115,6 +115,12 @@ pub const PART_ROWS: u64 = 10_000;
 pub const PART_WAIT: Span = Span::from_secs(100);
 /// How long a row of an event query waits for others when the table names no time (docs/protocol.md section 7.2).
 pub const EVENT_PART_WAIT: Span = Span::from_secs(120);
+/// Artifacts that call each other, as many as the original allows.
+pub const ARTIFACT_CALLS: usize = 10;
+/// Nested evaluations that the innermost artifact may still use.
+pub const CALL_DEPTH_MIN: u16 = 20;
+/// Steps of a called artifact before its caller looks at its own fuel.
+pub const CALL_FUEL: u64 = FUEL_MIN;
 /// Rows that a query makes in one slice of work, so that others get their turn where rows cost little fuel.
 pub const ROWS_PER_SLICE: usize = 100;
 /// Least fuel of a slice, in steps. Each level of a query takes a step before its source gets any, so with less than the

@@ -49,7 +49,7 @@ impl Member {
         let sizes = setting.sizes;
         let started = Batch::start(args, sizes.part_bytes, moment, |args| {
             let uploader = BatchUploads::new(uploads, &member.uploaded);
-            setting.session(args, sizes.budget, interrupt, Some(Box::new(uploader)))
+            setting.session(args, sizes.budget, interrupt, Box::new(uploader))
         });
         match started {
             Ok(batch) => {

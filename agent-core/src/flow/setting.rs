@@ -8,7 +8,7 @@ use core::fmt;
 use core::mem;
 
 use spin::Mutex;
-use troodon_proto::VqlCollectorArgs;
+use troodon_proto::{Artifact, VqlCollectorArgs};
 use troodon_vql::{
     Budget, DangerAllowAll, Interrupt, Level, LogSink, Registry, Session, Setup, Uploader, Value,
 };
@@ -95,26 +95,69 @@ impl Setting {
         args: &VqlCollectorArgs,
         budget: Budget,
         interrupt: &Interrupt,
-        uploader: Option<Box<dyn Uploader>>,
+        uploader: Box<dyn Uploader>,
     ) -> (Session, Inbox) {
         let inbox = Inbox::default();
-        let mut session = Session::new(Setup {
+        let maker = SessionMaker {
             registry: Arc::clone(&self.registry),
-            // Queries come from the server to which the agent is pinned; it may do everything.
-            access: Arc::new(DangerAllowAll),
+            config: self.config.clone(),
+            prepare: Arc::clone(&self.prepare),
             budget,
-            log: Box::new(inbox.clone()),
+            inbox: inbox.clone(),
             interrupt: interrupt.clone(),
-        });
-        (self.prepare)(&mut session);
-        if let Some(uploader) = uploader {
-            session.extend(Arc::new(uploader));
-        }
-        session.set("config", self.config.clone());
+            uploader: Arc::new(uploader),
+            artifacts: args.artifacts.as_slice().into(),
+            callers: Vec::new(),
+        };
+        let mut session = maker.make();
         for variable in &args.env {
             session.set(variable.key.clone(), variable.value.clone());
         }
         (session, inbox)
+    }
+}
+
+/// Makes the sessions of one batch: its own, and those of the artifacts that it calls. Each session finds its maker as an
+/// extension.
+#[derive(Clone)]
+pub(crate) struct SessionMaker {
+    registry: Arc<Registry>,
+    config: Value,
+    prepare: Arc<dyn Fn(&mut Session) + Send + Sync>,
+    budget: Budget,
+    inbox: Inbox,
+    interrupt: Interrupt,
+    uploader: Arc<Box<dyn Uploader>>,
+    /// Definitions that came with the request.
+    pub(crate) artifacts: Arc<[Artifact]>,
+    /// Artifacts that are being called, the outermost first.
+    pub(crate) callers: Vec<String>,
+}
+
+impl SessionMaker {
+    /// A session with the variables that every query has.
+    pub(crate) fn make(&self) -> Session {
+        let mut session = Session::new(Setup {
+            registry: Arc::clone(&self.registry),
+            // Queries come from the server to which the agent is pinned; it may do everything.
+            access: Arc::new(DangerAllowAll),
+            budget: self.budget,
+            log: Box::new(self.inbox.clone()),
+            interrupt: self.interrupt.clone(),
+        });
+        (self.prepare)(&mut session);
+        session.extend(Arc::clone(&self.uploader));
+        session.extend(Arc::new(self.clone()));
+        session.set("config", self.config.clone());
+        session
+    }
+
+    /// The maker for what `artifact` calls. Its queries run on top of the caller's stack, so they get half of its depth.
+    pub(crate) fn below(&self, artifact: &str) -> Self {
+        let mut maker = self.clone();
+        maker.callers.push(String::from(artifact));
+        maker.budget.depth = maker.budget.depth.div_euclid(2).max(limits::CALL_DEPTH_MIN);
+        maker
     }
 }
 

@@ -137,7 +137,7 @@ impl EventQuery {
             let uploader = BatchUploads::new(uploads, &Arc::<Mutex<Counts>>::default());
             // An event query runs for ever, so its steps and rows have no end.
             let budget = Budget { steps: None, rows: None, ..sizes.budget };
-            setting.session(args, budget, interrupt, Some(Box::new(uploader)))
+            setting.session(args, budget, interrupt, Box::new(uploader))
         });
         match started {
             Ok(batch) => {

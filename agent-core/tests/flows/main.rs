@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod artifacts;
 mod bench;
 mod cancellation;
 mod interleaving;

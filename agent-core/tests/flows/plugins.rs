@@ -10,7 +10,7 @@ use troodon_vql::{
 pub(crate) fn registry() -> Registry {
     let mut registry = Registry::core();
     registry.add_plugins(&[&COUNT, &TICK, &SLOW, &BROKEN, &DENIED, &INFO, &INTERFACES]);
-    registry.add_functions(&[&SEND, &SAY]);
+    registry.add_functions(&[&SEND, &SAY, &INT]);
     registry
 }
 
@@ -117,6 +117,13 @@ fn say(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     cx.log(level.unwrap_or(Level::Default), format_args!("{text}"));
     Ok(true.into())
 }
+
+static INT: Function = Function::new(
+    "int",
+    "A whole number from a text.",
+    &[Arg::required("int", Kind::String, "The text.")],
+    |_, _, args| Ok(args.string("int").and_then(|text| text.parse::<i64>().ok()).into()),
+);
 
 static SEND: Function = Function::new(
     "send",
