@@ -54,3 +54,19 @@ pub const ARTIFACT_LEN_MAX: u64 = 1 << 20;
 
 /// Bytes that a local upload copies at a time.
 pub const UPLOAD_READ_LEN: usize = 64 * 1024;
+
+/// Bytes that are read from a connection at once. Small: an idle agent holds one such buffer, and polls are short.
+pub const READ_LEN_MAX: usize = 16 * 1024;
+
+/// Bytes that a connection takes before they are sent.
+pub const UNSENT_LEN_MAX: usize = 64 * 1024;
+
+/// Reports of the queries' thread that wait for the comms. Each may hold a part of rows, so this times
+/// [`ROWS_PART_LEN`] is memory.
+pub const REPORTS_WAITING_MAX: usize = 2;
+
+/// Bytes of rows that are gathered before they go to the queue.
+pub const ROWS_PART_LEN: usize = 512 * 1024;
+
+/// Bytes of one POST before compression. It is in memory several times while it is sealed.
+pub const BATCH_LEN: usize = 1024 * 1024;

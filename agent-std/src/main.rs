@@ -1,20 +1,27 @@
 //! The agent for Linux.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use troodon_agent::client::ClientCommand;
 use troodon_agent::command::{ArtifactsCommand, QueryCommand};
 
 /// Troodon: an endpoint agent that answers VQL
 #[derive(Debug, Parser)]
 #[command(name = "troodon-agent", version)]
 struct Arguments {
+    /// The client configuration that `troodon config client` wrote
+    #[arg(long, value_name = "FILE", env = "TROODON_CONFIG")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Enrol with the server and answer its queries until SIGTERM or SIGINT
+    Client(ClientCommand),
     /// Run VQL on this machine
     Query(QueryCommand),
     /// List, show and collect artifacts on this machine
@@ -22,7 +29,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let Arguments { config, command } = Arguments::parse();
+    let done = match command {
+        Command::Client(command) => command.run(config.as_deref()),
         Command::Query(command) => command.run(),
         Command::Artifacts(command) => command.run(),
     };
