@@ -39,7 +39,7 @@ pub(super) static MIN: Function = Function::fold(
     "min",
     "The least value so far.",
     &[Arg::required("item", Kind::Resolved, "The value to compare.")],
-    |_, _, args, state| Ok(best(args, state, |item, best| less(item, best))),
+    |_, _, args, state| Ok(best(args, state, less)),
 );
 
 pub(super) static MAX: Function = Function::fold(

@@ -140,27 +140,27 @@ pub enum Trailing {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     /// `a AND b AND c`.
-    And(Arc<Expr>, Vec<Term>),
+    And(Arc<Self>, Vec<Term>),
     /// `a OR b OR c`.
-    Or(Arc<Expr>, Vec<Term>),
+    Or(Arc<Self>, Vec<Term>),
     /// `NOT a`.
-    Not(Arc<Expr>),
+    Not(Arc<Self>),
     /// `a < b`.
-    Compare(Arc<Expr>, Comparison, Arc<Expr>),
+    Compare(Arc<Self>, Comparison, Arc<Self>),
     /// `a + b - c`.
-    Sum(Arc<Expr>, Vec<(Sign, Expr)>),
+    Sum(Arc<Self>, Vec<(Sign, Self)>),
     /// `a * b / c`.
-    Product(Arc<Expr>, Vec<(Factor, Expr)>),
+    Product(Arc<Self>, Vec<(Factor, Self)>),
     /// `a[1].b`.
-    Member(Arc<Expr>, Vec<Access>),
+    Member(Arc<Self>, Vec<Access>),
     /// `a.b.c`.
     Symbol(Symbol),
     /// `f(x=1)`.
     Call(Arc<Call>),
     /// `a, b`: a list.
-    List(Vec<Expr>, Trailing),
+    List(Vec<Self>, Trailing),
     /// `( … )`.
-    Paren(Arc<Expr>),
+    Paren(Arc<Self>),
     /// A constant.
     Literal(Literal),
 }

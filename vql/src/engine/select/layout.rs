@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::syntax::ast::{Cell, Select};
+use crate::syntax::ast::{Cell, Column, Select};
 use crate::value::{Columns, Text};
 
 /// The columns for rows of one source.
@@ -22,21 +22,26 @@ pub(super) enum Slot {
 }
 
 impl Layout {
-    /// Columns of the SELECT win over those of `*`; a name stands where it occurs first.
+    /// Columns of the SELECT win over those of `*` and stay where they are written. Of equal names the
+    /// last gives the value, the first the place.
     pub(super) fn new(select: &Select, source: &Columns) -> Self {
-        let mut layout = Collector { select, names: Vec::new(), slots: Vec::new() };
-        for (at, column) in select.columns.iter().enumerate() {
-            match column.body {
-                Cell::Star => {
-                    for (place, name) in source.names().iter().enumerate() {
-                        layout.put(name, Slot::Source(place));
-                    }
+        let mut names: Vec<Text> = Vec::new();
+        let mut slots = Vec::new();
+        for column in &select.columns {
+            if let Cell::Star = column.body {
+                let others = source.names().iter().enumerate();
+                for (at, name) in others.filter(|(_, name)| explicit(select, name).is_none()) {
+                    names.push(name.clone());
+                    slots.push(Slot::Source(at));
                 }
-                Cell::Expr(_) | Cell::Select(_) => layout.put(&column.name, Slot::Column(at)),
+            } else if let Some(at) = explicit(select, &column.name)
+                && !names.contains(&column.name)
+            {
+                names.push(column.name.clone());
+                slots.push(Slot::Column(at));
             }
         }
-        let columns = Columns::new(layout.names);
-        Self { source: source.clone(), columns, slots: layout.slots }
+        Self { source: source.clone(), columns: Columns::new(names), slots }
     }
 
     pub(super) fn is_for(&self, source: &Columns) -> bool {
@@ -44,23 +49,8 @@ impl Layout {
     }
 }
 
-struct Collector<'a> {
-    select: &'a Select,
-    names: Vec<Text>,
-    slots: Vec<Slot>,
-}
-
-impl Collector<'_> {
-    fn put(&mut self, name: &Text, slot: Slot) {
-        if self.names.contains(name) {
-            return;
-        }
-        let explicit = self
-            .select
-            .columns
-            .iter()
-            .rposition(|column| !matches!(column.body, Cell::Star) && column.name == *name);
-        self.names.push(name.clone());
-        self.slots.push(explicit.map_or(slot, Slot::Column));
-    }
+/// The column of the SELECT that has this name.
+fn explicit(select: &Select, name: &Text) -> Option<usize> {
+    let is_named = |column: &Column| !matches!(column.body, Cell::Star) && column.name == *name;
+    select.columns.iter().rposition(is_named)
 }
