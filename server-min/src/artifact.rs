@@ -16,9 +16,6 @@ pub use definition::{
 pub use repository::{Entry, Origin, Repository, yaml_files};
 pub use vql::{Statement, VqlFault, references, statements};
 
-/// The largest definition that is read: 1 MiB. The longest of Velociraptor's has 100 kB.
-pub const MAX_DEFINITION_BYTES: u64 = 1 << 20;
-
 /// What is wrong with a definition, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}:{line}:{column}: {problem}")]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
 
 use crate::acl::{Acl, Principal};
 use crate::config::Config;
@@ -107,12 +107,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs the server. Its log goes to the standard error; `RUST_LOG` says what of it.
+/// Runs the server. Its log goes to the standard error, with more lines when `verbose` is set.
 fn frontend(invocation: &Invocation) -> Result<()> {
     let config = invocation.load()?;
-    let level = if config.verbose { "debug" } else { "info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let level = if config.verbose { Level::DEBUG } else { Level::INFO };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
     let runtime = crate::frontend::runtime().context("the server's threads cannot be started")?;
     Ok(runtime.block_on(crate::serve::serve(&config))?)
 }

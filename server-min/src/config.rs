@@ -38,10 +38,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The largest configuration that is read: 4 MiB. Certificates and lists take some tens of kilobytes; anything above
-/// is not a configuration.
-pub const MAX_CONFIG_BYTES: u64 = 4 << 20;
-
 /// Everything that can be wrong with a configuration. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -182,7 +178,7 @@ struct ClientFile<'a> {
 }
 
 impl Config {
-    /// Reads a file of [`MAX_CONFIG_BYTES`] at most. Nothing is required of it yet: see [`Config::check_server`].
+    /// Reads a file of [`limits::CONFIG_BYTES`](crate::limits::CONFIG_BYTES) at most. Nothing is required of it yet: see [`Config::check_server`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = file::read_limited(path)?;
         from_yaml(&text, &path.display().to_string()).map(legacy::migrate)

@@ -128,3 +128,34 @@ pub const STOP_SECONDS: u64 = 5;
 pub const BLOCKING_THREADS: usize = 32;
 /// Bytes of stack of a thread.
 pub const STACK_BYTES: usize = 1 << 20;
+
+/// Bytes of a configuration. Certificates and lists take some tens of kilobytes; anything above is not a configuration.
+pub const CONFIG_BYTES: u64 = 4 << 20;
+/// Wrong answers to one question after which the wizard gives up: a script that answers nonsense must end.
+pub const WIZARD_TRIES: usize = 5;
+/// Administrators that the wizard asks for.
+pub const WIZARD_USERS: usize = 10;
+
+/// Bytes of an artifact definition; the longest of Velociraptor's has 100 kB.
+pub const DEFINITION_BYTES: usize = 1 << 20;
+/// Definitions below one folder. Velociraptor ships some 400, its exchange as many again.
+pub const DEFINITIONS: usize = 10_000;
+/// Folders inside folders of definitions: the parts of a name become folders, and links could make a circle.
+pub const DEFINITION_FOLDERS: usize = 16;
+/// Artifacts that one artifact may need, directly or not: a longer chain is a mistake, and an agent would refuse it.
+pub const DEPENDENCIES: usize = 256;
+
+/// Client records that a query reads from the store at a time.
+pub const QUERY_CLIENTS: usize = 500;
+/// Collections that a query reads from the store at a time.
+pub const QUERY_FLOWS: usize = 200;
+/// Steps of a query between two looks at the clock: some milliseconds.
+pub const QUERY_FUEL: u64 = 100_000;
+/// Milliseconds that a waiting query sleeps at most, so that an interrupt is noticed.
+pub const QUERY_NAP_MS: u64 = 200;
+/// Rows after which a table on a terminal is written out, so that a long result needs no more memory than a short one.
+pub const TABLE_ROWS: usize = 1000;
+/// Characters of a cell of such a table; other formats show everything.
+pub const TABLE_CELL_CHARS: usize = 60;
+/// Milliseconds between two looks at a collection that a command waits for.
+pub const COLLECT_LOOK_MS: u64 = 100;

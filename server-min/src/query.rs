@@ -12,7 +12,7 @@ mod run;
 
 use std::sync::Arc;
 
-use troodon_vql::{AllowList, Context, Fault, Registry};
+use troodon_vql::{AllowList, Context, Fault, Registry, standard};
 
 use crate::acl::Token;
 use crate::config::{Config, ConfigError};
@@ -37,6 +37,7 @@ pub struct Backend {
 /// `security.allowed_accessors` names one that does not exist.
 pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
     let mut registry = Registry::core();
+    standard::add(&mut registry);
     for plugins in [artifact::PLUGINS, client::PLUGINS, flow::PLUGINS] {
         registry.add_plugins(plugins);
     }

@@ -49,6 +49,7 @@ pub enum ServeError {
 /// See [`ServeError`]; nothing listens then.
 pub async fn serve(config: &Config) -> Result<(), ServeError> {
     config.check_server()?;
+    refuse_unsupported(config)?;
     let settings = settings(config)?;
     let acl = Acl::new(config)?;
     let (repository, faults) = Repository::of(config)?;
@@ -69,6 +70,26 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     tracing::info!(address = %bound.address(), "agents may come");
     bound.serve(stop).await?;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Keys that ask for protection or for certificates that this server cannot give. To start without them would be less
+/// than what the configuration promises.
+fn refuse_unsupported(config: &Config) -> Result<(), ConfigError> {
+    let refused = |key: &str, advice: &str| {
+        Err(ConfigError::invalid(key, format!("this server does not support it; {advice}")))
+    };
+    if config.frontend.require_client_certificates {
+        return refused(
+            "Frontend.require_client_certificates",
+            "let a proxy in front ask for them",
+        );
+    }
+    if !config.autocert_cert_cache.is_empty() {
+        let advice =
+            "get a certificate with another program, and set Frontend.tls_certificate_filename";
+        return refused("autocert_cert_cache", advice);
+    }
     Ok(())
 }
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::{ArtifactError, MAX_DEFINITION_BYTES, check, lenient};
+use super::{ArtifactError, check, lenient};
 use crate::config::{ConfigError, absent, from_yaml};
+use crate::limits::DEFINITION_BYTES;
 
 /// A definition: one named set of queries. The fields are the keys of the YAML.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -322,8 +323,8 @@ impl Artifact {
     pub fn parse(text: &str, name: &str) -> Result<Self, ArtifactError> {
         let fault =
             |line, column, problem| ArtifactError { name: name.to_owned(), line, column, problem };
-        if text.len() as u64 > MAX_DEFINITION_BYTES {
-            let problem = format!("larger than {MAX_DEFINITION_BYTES} bytes");
+        if text.len() > DEFINITION_BYTES {
+            let problem = format!("larger than {DEFINITION_BYTES} bytes");
             return Err(fault(0, 0, problem));
         }
         let artifact: Self =

@@ -8,11 +8,7 @@ use std::sync::Arc;
 use super::builtin::DEFINITIONS;
 use super::{Artifact, ArtifactError};
 use crate::config::Config;
-
-/// Definitions that one folder may hold. Velociraptor ships some 400, its exchange as many again.
-const MAX_DEFINITIONS: usize = 10_000;
-/// Folders inside folders: the parts of a name become folders.
-const MAX_DEPTH: usize = 16;
+use crate::limits;
 
 /// Where a definition came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +128,7 @@ impl Repository {
 /// All YAML files below `folder`, in alphabetical order.
 pub fn yaml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    gather(folder, MAX_DEPTH, &mut found)?;
+    gather(folder, limits::DEFINITION_FOLDERS, &mut found)?;
     found.sort();
     Ok(found)
 }
@@ -148,8 +144,9 @@ fn gather(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Res
         } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
             found.push(path);
         }
-        if found.len() > MAX_DEFINITIONS {
-            let problem = format!("{}: more than {MAX_DEFINITIONS} definitions", folder.display());
+        if found.len() > limits::DEFINITIONS {
+            let problem =
+                format!("{}: more than {} definitions", folder.display(), limits::DEFINITIONS);
             return Err(std::io::Error::other(problem));
         }
     }

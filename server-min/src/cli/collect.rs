@@ -7,17 +7,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
+use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
 
 use crate::launcher::{self, Limits, Spec};
+use crate::limits::COLLECT_LOOK_MS;
 use crate::model::flow::{Flow, FlowState};
 use crate::model::id::{ClientId, FlowId};
 use crate::store::{Store, now_us};
 
 use super::rows::{Format, Row, RowWriter};
 use super::{Console, Invocation};
-
-/// Between two looks at the store.
-const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(super) struct Collect {
@@ -67,13 +66,19 @@ pub(super) fn run(invocation: &Invocation, options: &Collect) -> Result<()> {
         },
         urgent: false,
     };
-    let flow = launcher.launch(principal, &options.client, &wanted)?;
     if options.no_wait {
+        let flow = launcher.launch(principal, &options.client, &wanted)?;
         return super::print(&format!("{flow}\n"));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let waiter = Waiter { store: store.clone(), client: options.client, flow };
-    let ended = runtime.block_on(waiter.wait(principal.name()))?;
+    let (waiter, ended) = runtime.block_on(async {
+        // Ctrl-C is heard from here on: once there is a collection, it must not go on by itself.
+        let interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+        let flow = launcher.launch(principal, &options.client, &wanted)?;
+        let waiter = Waiter { store: store.clone(), client: options.client, flow };
+        let ended = waiter.wait(interrupt, principal.name()).await?;
+        Ok::<_, anyhow::Error>((waiter, ended))
+    })?;
     waiter.print(options.format)?;
     match ended.state(now_us()) {
         FlowState::Finished => Ok(()),
@@ -90,9 +95,8 @@ struct Waiter {
 
 impl Waiter {
     /// Waits until the collection is over. Ctrl-C cancels it, on the agent as well.
-    async fn wait(&self, principal: &str) -> Result<Flow> {
+    async fn wait(&self, mut interrupt: UnixSignal, principal: &str) -> Result<Flow> {
         let mut progress = Progress::new(&self.flow);
-        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
         loop {
             let flow = self.store.flow(&self.client, &self.flow)?;
             let state = flow.state(now_us());
@@ -103,9 +107,8 @@ impl Waiter {
                 return Ok(flow);
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                heard = &mut interrupt => {
-                    heard.context("cannot listen for Ctrl-C")?;
+                () = tokio::time::sleep(Duration::from_millis(COLLECT_LOOK_MS)) => {}
+                _ = interrupt.recv() => {
                     progress.end()?;
                     self.store.cancel_flow(&self.client, &self.flow, principal)?;
                     bail!("{} is cancelled", self.flow);

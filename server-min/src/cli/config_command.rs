@@ -54,9 +54,6 @@ pub(super) struct ApiClient {
     /// The user that the certificate names
     #[arg(long)]
     name: String,
-    /// Roles to give to the user, separated by commas
-    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
-    role: Vec<String>,
     /// Where to write the file
     #[arg(value_name = "OUT")]
     output: PathBuf,

@@ -5,10 +5,7 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
-/// Rows after which a table is written out, so that a long result needs no more memory than a short one.
-const TABLE_ROWS: usize = 1000;
-/// Characters of a table's cell; more is cut off, since other formats show everything.
-const CELL_CHARS: usize = 60;
+use crate::limits::{TABLE_CELL_CHARS, TABLE_ROWS};
 
 /// A row: columns in their order.
 pub(super) type Row = Map<String, Value>;
@@ -147,7 +144,7 @@ fn text(value: &Value) -> String {
 /// machines that may be in other hands.
 fn cell(value: &Value) -> String {
     let shown: String = text(value).chars().map(|c| if c.is_control() { '·' } else { c }).collect();
-    match shown.char_indices().nth(CELL_CHARS) {
+    match shown.char_indices().nth(TABLE_CELL_CHARS) {
         Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or_default()),
         None => shown,
     }

@@ -5,16 +5,17 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, MAX_CONFIG_BYTES};
+use super::ConfigError;
+use crate::limits::CONFIG_BYTES;
 
-/// Reads a text of [`MAX_CONFIG_BYTES`] at most.
+/// Reads a text of [`CONFIG_BYTES`] at most.
 pub(super) fn read_limited(path: &Path) -> Result<String, ConfigError> {
     let failed = |cause| ConfigError::File { path: path.to_owned(), cause };
     let mut text = String::new();
     let file = File::open(path).map_err(failed)?;
-    file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > MAX_CONFIG_BYTES {
-        let problem = format!("larger than {MAX_CONFIG_BYTES} bytes, hence no configuration");
+    file.take(CONFIG_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > CONFIG_BYTES {
+        let problem = format!("larger than {CONFIG_BYTES} bytes, hence no configuration");
         return Err(failed(io::Error::other(problem)));
     }
     Ok(text)

@@ -8,11 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::generate::{DATA_FOLDER, defaults};
 use super::{Authenticator, Config, ConfigError, DynDns, InitialUser, Secret};
-
-/// Wrong answers to one question after which the wizard gives up: a script that answers nonsense must end.
-const MAX_TRIES: usize = 5;
-/// Administrators that can be named.
-const MAX_USERS: usize = 10;
+use crate::limits::{WIZARD_TRIES, WIZARD_USERS};
 
 /// Asks on `output`, reads lines from `input`.
 pub struct Wizard<R, W> {
@@ -125,7 +121,7 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
         if deployment == Deployment::SingleSignOn {
             config.gui.authenticator = Some(self.provider(&config.frontend.hostname)?);
         }
-        for _ in 0..MAX_USERS {
+        for _ in 0..WIZARD_USERS {
             let name = self.text("Name of an administrator (empty to end)", "", user_name)?;
             if name.is_empty() {
                 break;
@@ -194,7 +190,7 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
         usual: &str,
         check: impl Fn(&str) -> Result<(), &'static str>,
     ) -> Result<String, ConfigError> {
-        for _ in 0..MAX_TRIES {
+        for _ in 0..WIZARD_TRIES {
             let hint = if usual.is_empty() { String::new() } else { format!(" ({usual})") };
             self.say(&format!("{question}{hint}: "))?;
             let mut line = String::new();
@@ -211,7 +207,7 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
                 Err(advice) => self.say(&format!("  {advice}\n"))?,
             }
         }
-        Err(ConfigError::invalid(question, format!("no usable answer in {MAX_TRIES} tries")))
+        Err(ConfigError::invalid(question, format!("no usable answer in {WIZARD_TRIES} tries")))
     }
 
     fn say(&mut self, text: &str) -> Result<(), ConfigError> {

@@ -13,12 +13,10 @@ use super::request::{CompileFault, Limits, Spec};
 use crate::artifact::{
     Artifact, ArtifactType, Repository, Source, VqlFault, references, statements,
 };
+use crate::limits::DEPENDENCIES;
 
 /// Rows of one packet unless something else says so.
 const MAX_ROW: u64 = 1000;
-/// Artifacts that one artifact may need, directly or not: a chain that is longer is a mistake, and an agent would
-/// refuse its size.
-const MAX_DEPENDENCIES: usize = 256;
 
 /// Limits that go over those of the artifact, and below them.
 pub(super) struct Layers<'a> {
@@ -199,8 +197,8 @@ fn dependencies(
         open.extend(called_by(&entry.artifact));
         open.extend(entry.artifact.imports.iter().cloned());
         found.insert(name.clone(), reduced(&entry.artifact, name)?);
-        if found.len() > MAX_DEPENDENCIES {
-            return Err(CompileFault::TooMany(artifact.name.clone(), MAX_DEPENDENCIES));
+        if found.len() > DEPENDENCIES {
+            return Err(CompileFault::TooMany(artifact.name.clone(), DEPENDENCIES));
         }
     }
     Ok(found.into_values().collect())

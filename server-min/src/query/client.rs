@@ -9,11 +9,9 @@ use troodon_vql::{
 
 use super::json::{dict, texts};
 use super::{Backend, backend, fault};
+use crate::limits::QUERY_CLIENTS;
 use crate::model::client::{Client, Host};
 use crate::model::id::ClientId;
-
-/// Records that are read from the store at a time.
-const PAGE: usize = 500;
 
 pub(super) const PLUGINS: &[&Plugin] = &[&CLIENTS];
 pub(super) const FUNCTIONS: &[&Function] = &[&CLIENT_INFO, &LABEL];
@@ -74,8 +72,8 @@ impl Pages {
         if self.done {
             return Ok(None);
         }
-        let page = self.backend.store.clients(self.last.as_ref(), PAGE).map_err(fault)?;
-        self.done = page.len() < PAGE;
+        let page = self.backend.store.clients(self.last.as_ref(), QUERY_CLIENTS).map_err(fault)?;
+        self.done = page.len() < QUERY_CLIENTS;
         self.last = page.last().map(|client| client.id);
         self.page = page.into_iter();
         Ok(self.page.next())

@@ -7,13 +7,11 @@ use troodon_vql::{
 
 use super::json::{self, dict, line, texts};
 use super::{Backend, backend, fault};
+use crate::limits::QUERY_FLOWS;
 use crate::model::flow::Flow;
 use crate::model::id::{ArtifactName, ClientId, FlowId};
 use crate::store::now_us;
 use crate::store::upload::Upload;
-
-/// Collections that are read from the store at a time.
-const PAGE: usize = 200;
 
 pub(super) const PLUGINS: &[&Plugin] = &[&FLOWS, &FLOW_RESULTS, &SOURCE, &FLOW_LOGS, &UPLOADS];
 
@@ -40,7 +38,7 @@ fn flows(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault
     let (mut skip, mut page) = (0, Vec::new().into_iter());
     Ok(Box::new(Pull::new(move |_| {
         if page.len() == 0 {
-            let next = backend.store.flows(&client, skip, PAGE).map_err(fault)?;
+            let next = backend.store.flows(&client, skip, QUERY_FLOWS).map_err(fault)?;
             skip += next.len();
             page = next.into_iter();
         }

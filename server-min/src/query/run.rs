@@ -3,18 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
+use troodon_vql::standard::Entropy;
 use troodon_vql::{
-    Budget, Event, Instant, Interrupt, LogSink, Now, ParseError, Program, Query, Registry, Row,
-    Session, Setup, Stop, Time,
+    Budget, Event, Fault, Instant, Interrupt, LogSink, Now, ParseError, Program, Query, Registry,
+    Row, Session, Setup, Stop, Time,
 };
 
 use super::Backend;
+use crate::limits::{QUERY_FUEL, QUERY_NAP_MS};
 use crate::store::now_us;
-
-/// Steps between two looks at the clock.
-const FUEL: u64 = 100_000;
-/// The longest sleep of a query that waits, so that an interrupt is noticed.
-const NAP: Duration = Duration::from_millis(200);
 
 /// Why a query ended early.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +49,25 @@ pub fn run(
         session.set(name.as_str(), value.as_str());
     }
     session.extend(backend);
+    session.extend::<Box<dyn Entropy>>(Arc::new(Box::new(SystemEntropy)));
     let start = Clock::now();
     let mut query = Query::new(program);
     loop {
-        match query.step(&mut session, now(start), FUEL)? {
+        match query.step(&mut session, now(start), QUERY_FUEL)? {
             Event::Row(row) => sink(row)?,
             Event::Pending(until) => std::thread::sleep(wait(start, until)),
             Event::OutOfFuel => {}
             Event::End => return Ok(()),
         }
+    }
+}
+
+/// Random numbers of the operating system.
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), Fault> {
+        getrandom::fill(buffer).map_err(super::fault)
     }
 }
 
@@ -74,5 +81,5 @@ fn instant(start: Clock) -> Instant {
 }
 
 fn wait(start: Clock, until: Instant) -> Duration {
-    until.since_start().saturating_sub(start.elapsed()).min(NAP)
+    until.since_start().saturating_sub(start.elapsed()).min(Duration::from_millis(QUERY_NAP_MS))
 }
