@@ -1,0 +1,46 @@
+//! One function for each target: bytes in, no panic, and the properties that must hold for any bytes.
+//!
+//! `README.md` says how to run and how to add one.
+
+pub mod certificates;
+pub mod envelope;
+pub mod keys;
+pub mod names;
+mod seal;
+
+/// A target: its name, what it runs, and inputs to begin with.
+pub struct Target {
+    /// The name of the program and of the corpus.
+    pub name: &'static str,
+    /// Must return for any input.
+    pub run: fn(&[u8]),
+    /// Inputs that reach far.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "body", run: envelope::body, seeds: envelope::bodies },
+    Target { name: "packet", run: envelope::packet, seeds: envelope::packets },
+    Target { name: "damage", run: envelope::damage, seeds: envelope::edits },
+    Target { name: "round_trip", run: envelope::round_trip, seeds: envelope::texts },
+    Target { name: "server_pem", run: certificates::server_pem, seeds: certificates::texts },
+    Target { name: "request", run: certificates::request, seeds: certificates::texts },
+    Target { name: "names", run: names::names, seeds: names::texts },
+];
+
+/// The program of a target: under cargo-fuzz a fuzzer, else one that runs the files it is given.
+#[macro_export]
+macro_rules! target {
+    ($run:path) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| $run(data));
+
+        #[cfg(not(fuzzing))]
+        fn main() -> std::io::Result<()> {
+            std::env::args_os()
+                .skip(1)
+                .try_for_each(|path| std::fs::read(path).map(|data| $run(&data)))
+        }
+    };
+}
