@@ -189,6 +189,16 @@ impl Context {
         self.fuel == 0
     }
 
+    /// Runs something to its end that cannot be left in the middle. What it used is taken from the
+    /// fuel afterwards.
+    pub(crate) fn run_through<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let fuel = core::mem::replace(&mut self.fuel, u64::MAX);
+        let result = run(self);
+        let used = u64::MAX.saturating_sub(self.fuel);
+        self.fuel = fuel.saturating_sub(used);
+        result
+    }
+
     pub(crate) const fn refuel(&mut self, now: Now, fuel: u64) {
         self.now = now;
         self.fuel = fuel;

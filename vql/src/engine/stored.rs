@@ -105,6 +105,15 @@ impl StoredQuery {
         &self,
         cx: &mut Context,
         scope: &Scope,
+        take: impl FnMut(Row) -> Result<bool, Stop>,
+    ) -> Result<(), Stop> {
+        cx.run_through(|cx| self.drain(cx, scope, take))
+    }
+
+    fn drain(
+        &self,
+        cx: &mut Context,
+        scope: &Scope,
         mut take: impl FnMut(Row) -> Result<bool, Stop>,
     ) -> Result<(), Stop> {
         let mut rows = self.open(scope);
