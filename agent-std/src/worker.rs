@@ -40,7 +40,7 @@ pub enum Report {
 
 /// What the thread is told.
 enum Order {
-    Message(Verified<VeloMessage>),
+    Message(Box<Verified<VeloMessage>>),
     /// The monitoring table of the last run.
     Table(VqlEventTable),
 }
@@ -91,7 +91,7 @@ impl Worker {
                 interrupt.set();
             }
         }
-        self.tell(Order::Message(message));
+        self.tell(Order::Message(Box::new(message)));
     }
 
     /// Hands over the monitoring table of the last run.
@@ -161,7 +161,7 @@ impl Desk {
 
     fn take(&mut self, order: Order) {
         match order {
-            Order::Message(message) => self.executor.handle(message),
+            Order::Message(message) => self.executor.handle(*message),
             Order::Table(table) => self.executor.restore(table),
         }
     }

@@ -174,10 +174,10 @@ fn typed(field: Vec<u8>) -> Value {
     // A leading zero is part of a code, such as a telephone number.
     let is_code = matches!(field.as_slice(), [b'0', next, ..] if next.is_ascii_digit());
     let is_structure = matches!(field.first(), Some(b'{' | b'['));
-    if (is_number && !is_code) || is_structure {
-        if let Ok(value) = json::parse(&field) {
-            return value;
-        }
+    if ((is_number && !is_code) || is_structure)
+        && let Ok(value) = json::parse(&field)
+    {
+        return value;
     }
     Value::from(field)
 }
