@@ -34,7 +34,7 @@ impl Budget {
             rows: Some(10_000_000),
             held_bytes: 256 << 20,
             value_bytes: 100 << 20,
-            depth: 400,
+            depth: 300,
         }
     }
 

@@ -33,3 +33,19 @@ pub(crate) struct State {
     lazy_rows: Vec<LazyRow>,
     next_serial: u64,
 }
+
+impl State {
+    /// Goes one level deeper into nested evaluation; `false` at the limit. Everything that can
+    /// recurse through a query passes here, because levels use the thread's stack.
+    const fn descend(&mut self, max: u16) -> bool {
+        let is_allowed = self.depth < max;
+        if is_allowed {
+            self.depth = self.depth.saturating_add(1);
+        }
+        is_allowed
+    }
+
+    const fn ascend(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+}

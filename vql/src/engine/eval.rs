@@ -20,13 +20,12 @@ pub(crate) fn eval(cx: &mut Context, scope: &Scope, expr: &Expr) -> Result<Value
     if let Expr::Literal(literal) = expr {
         return Ok(literal.value.clone());
     }
-    if cx.engine.depth >= cx.budget.depth {
+    if !cx.engine.descend(cx.budget.depth) {
         cx.log(Level::Default, format_args!("Stack Overflow: {expr}"));
         return Ok(Value::Null);
     }
-    cx.engine.depth = cx.engine.depth.saturating_add(1);
     let value = branch(cx, scope, expr);
-    cx.engine.depth = cx.engine.depth.saturating_sub(1);
+    cx.engine.ascend();
     let value = value?;
     admit(cx, value.measure())?;
     Ok(value)

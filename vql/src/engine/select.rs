@@ -210,14 +210,13 @@ impl Source {
     }
 
     fn pull(&mut self, cx: &mut Context) -> Result<Step, Fault> {
-        if cx.engine.depth >= cx.budget.depth {
+        if !cx.engine.descend(cx.budget.depth) {
             self.rows = Opened::Done;
             cx.log(Level::Default, format_args!("Stack Overflow: {}", self.select));
             return Ok(Step::End);
         }
-        cx.engine.depth = cx.engine.depth.saturating_add(1);
         let step = self.pull_below(cx);
-        cx.engine.depth = cx.engine.depth.saturating_sub(1);
+        cx.engine.ascend();
         if matches!(step, Ok(Step::End) | Err(_)) {
             self.rows = Opened::Done;
         }

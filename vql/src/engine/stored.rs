@@ -107,7 +107,13 @@ impl StoredQuery {
         scope: &Scope,
         take: impl FnMut(Row) -> Result<bool, Stop>,
     ) -> Result<(), Stop> {
-        cx.run_through(|cx| self.drain(cx, scope, take))
+        if !cx.engine.descend(cx.budget.depth) {
+            cx.log(Level::Default, format_args!("Stack Overflow: {}", self.0.select));
+            return Ok(());
+        }
+        let result = cx.run_through(|cx| self.drain(cx, scope, take));
+        cx.engine.ascend();
+        result
     }
 
     fn drain(
