@@ -110,6 +110,8 @@ pub struct Agent<S> {
     pause_until: Instant,
     /// When what is queued has waited long enough for company.
     gathered_at: Option<Instant>,
+    /// No batch is taken from a medium that failed before.
+    post_after: Instant,
     sync_at: Option<Instant>,
     clock: Option<(Instant, UnixTime)>,
     /// The client's description of itself, until the server has it.
@@ -192,6 +194,7 @@ impl<S: Storage> Agent<S> {
             posts_in_a_row: 0,
             pause_until: Instant::ORIGIN,
             gathered_at: None,
+            post_after: Instant::ORIGIN,
             sync_at: None,
             clock: None,
             info: None,
@@ -398,7 +401,7 @@ impl<S: Storage> Agent<S> {
             Step::Send(connection) => return Some(Want::Send(connection)),
             Step::Up => self.note(Event::LinkUp(link)),
             Step::Lost(down) => self.note(Event::LinkDown(link, down)),
-            Step::Status(status) => self.status_known(link, status),
+            Step::Status(status) => self.status_known(now, link, status),
             Step::Done { job, started_at, status, body } => {
                 self.done(now, rng, link, (job, started_at), (status, body));
             }
@@ -436,7 +439,7 @@ impl<S: Storage> Agent<S> {
     }
 
     fn storage_failed(&mut self, now: Instant, fault: StorageFault) {
-        self.gathered_at = Some(now.saturating_add(STORAGE_PAUSE));
+        self.post_after = now.saturating_add(STORAGE_PAUSE);
         self.note(Event::Storage(fault));
     }
 

@@ -82,7 +82,9 @@ impl<S: Storage> Agent<S> {
     /// When what is queued should leave; `None` when nothing is.
     fn post_at(&self) -> Option<Instant> {
         let is_full = usize::try_from(self.queue.bytes()).map_or(true, |n| n >= self.batch);
-        if self.queue.is_urgent() || is_full { Some(Instant::ORIGIN) } else { self.gathered_at }
+        let is_pressing = self.queue.is_urgent() || is_full;
+        let at = if is_pressing { Some(Instant::ORIGIN) } else { self.gathered_at };
+        at.map(|at| at.max(self.post_after))
     }
 
     /// On one link: when a waiting poll has to make place for what is queued.

@@ -24,7 +24,7 @@ const UNAVAILABLE: u16 = 503;
 
 impl<S: Storage> Agent<S> {
     /// The head of an answer: 200 to results means that the server has them, whatever follows.
-    pub(super) fn status_known(&mut self, link: Link, status: Status) {
+    pub(super) fn status_known(&mut self, now: Instant, link: Link, status: Status) {
         if status.code != OK || status.content == Content::Foreign {
             return;
         }
@@ -39,18 +39,18 @@ impl<S: Storage> Agent<S> {
                 *job = Job::Delivered;
                 self.accepted();
                 self.servers.succeed(Link::Control);
-                self.forget_batch();
+                self.forget_batch(now);
                 self.note(Event::Delivered(messages));
             }
             Job::Certificate | Job::Enrol | Job::Wait | Job::Delivered => {}
         }
     }
 
-    fn forget_batch(&mut self) {
+    fn forget_batch(&mut self, now: Instant) {
         self.gathered_at = None;
         if let Err(fault) = self.queue.acknowledge() {
-            // It stays queued and is sent again; the server drops what it has.
-            self.note(Event::Storage(fault));
+            // It stays queued and is sent again, after a pause; the server drops what it has.
+            self.storage_failed(now, fault);
         }
     }
 
@@ -78,7 +78,7 @@ impl<S: Storage> Agent<S> {
             (Job::Delivered, OK) => {}
             (Job::Post { messages }, BAD_REQUEST) => {
                 self.note(Event::Rejected(messages));
-                self.forget_batch();
+                self.forget_batch(now);
             }
             (job @ (Job::Poll { .. } | Job::Post { .. }), NOT_ACCEPTABLE) => {
                 self.take_back(job);

@@ -15,6 +15,7 @@ pub struct MemoryStorage {
     synced: Option<Durable>,
     capacity: Option<u64>,
     failing: bool,
+    failing_to_forget: bool,
 }
 
 /// What a power cut leaves. Its blobs are those of the last sync: `store` may be undone, never torn.
@@ -59,11 +60,17 @@ impl MemoryStorage {
             self.blobs = durable.blobs.clone();
         }
         self.failing = false;
+        self.failing_to_forget = false;
     }
 
     /// While `true`, every operation answers [`StorageFault::Broken`] and changes nothing.
     pub fn set_failing(&mut self, failing: bool) {
         self.failing = failing;
+    }
+
+    /// While `true`, [`Storage::acknowledge`] answers [`StorageFault::Broken`] and changes nothing.
+    pub fn set_failing_to_forget(&mut self, failing: bool) {
+        self.failing_to_forget = failing;
     }
 
     /// How many records of `lane` are not acknowledged.
@@ -110,6 +117,9 @@ impl Storage for MemoryStorage {
 
     fn acknowledge(&mut self, lane: Lane, through: Position) -> Result<(), StorageFault> {
         self.check()?;
+        if self.failing_to_forget {
+            return Err(StorageFault::Broken);
+        }
         let Some(log) = self.lanes.get_mut(&lane) else { return Ok(()) };
         while let Some((position, record)) = log.records.front() {
             if *position > through {

@@ -295,3 +295,20 @@ fn a_medium_that_fails_for_a_while_costs_only_time() {
     world.run_seconds(60);
     assert_eq!(world.rows("F.1"), [0, 1]);
 }
+
+#[test]
+fn a_medium_that_cannot_forget_does_not_make_the_agent_send_without_pause() {
+    let mut world = enrolled(&[Mode::Genuine]);
+    for start in 0..40 {
+        world.queue_row("F.1", start);
+    }
+    world.run(Span::from_millis(1));
+    let posts = world.outside.fronts[0].posts;
+    world.medium.0.borrow_mut().set_failing_to_forget(true);
+    world.run_seconds(60);
+    assert!(world.outside.fronts[0].posts < posts + 10);
+    world.medium.0.borrow_mut().set_failing_to_forget(false);
+    world.run_seconds(30);
+    assert_eq!(world.rows("F.1"), (0..40).collect::<Vec<_>>());
+    assert!(world.agent().is_idle());
+}

@@ -37,6 +37,7 @@ fn results_wait_until_the_server_knows_the_client() {
     }
     world.run_seconds(600);
     assert!(!world.has_event(&Event::Enrolled));
+    assert_eq!(world.outside.store.futile, 0);
     world.outside.store.keeps_enrolments = true;
     world.run_seconds(120);
     assert_eq!(world.rows("F.1"), (0..10).collect::<Vec<_>>());

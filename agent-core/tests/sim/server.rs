@@ -46,6 +46,8 @@ pub struct Store {
     pub descriptions: usize,
     pub tasks: VecDeque<VeloMessage>,
     pub enrolments: Vec<Instant>,
+    /// Results of a client that is not known: thrown away.
+    pub futile: usize,
     pub table_versions: Vec<u64>,
     pub key: MemoKey,
     pub keeps_enrolments: bool,
@@ -63,6 +65,7 @@ impl Store {
             descriptions: 0,
             tasks: VecDeque::new(),
             enrolments: Vec::new(),
+            futile: 0,
             table_versions: Vec::new(),
             key: MemoKey(server_key()),
             keeps_enrolments: true,
@@ -155,7 +158,9 @@ impl Front {
             Err(_) => plain(403, b"\n".to_vec()),
             Ok(Opened::Empty) => plain(406, Vec::new()),
             Ok(Opened::Unknown(unknown)) => {
-                if is_control && let Ok(enrolment) = unknown.enrolment() {
+                let enrolment = unknown.enrolment();
+                store.futile += usize::from(is_control && enrolment.is_err());
+                if is_control && let Ok(enrolment) = enrolment {
                     let client = (enrolment.client_id(), enrolment.public_key().clone());
                     store.enrolments.push(now);
                     if store.keeps_enrolments {
