@@ -5,7 +5,7 @@
 //! | `server.pem` | the certificate to which agents seal |
 //! | `control` (`send_messages`) | what agents send: opened, kept, and only then answered with 200 |
 //! | `reader` (`receive_messages`) | held open until there is something for the agent |
-//! | `healthz` | 200 while the store can be read |
+//! | `healthz` | 200 while the store can be written |
 //!
 //! [`Frontend::bind`] binds the address, [`Bound::serve`] runs until it is told to stop.
 

@@ -176,6 +176,17 @@ pub struct Sorted {
     pub refused: Vec<Refusal>,
 }
 
+impl Sorted {
+    /// The event table that the agent says it has, as its version.
+    #[must_use]
+    pub fn event_table(&self) -> Option<u64> {
+        self.facts.iter().rev().find_map(|fact| match fact {
+            Fact::EventTable(version) => Some(*version),
+            _ => None,
+        })
+    }
+}
+
 /// Sorts the messages of a packet, one after another, and puts parts of files on disk.
 ///
 /// # Errors
@@ -221,19 +232,4 @@ pub async fn apply(
         tracing::warn!(%client, %refusal, "refused what a client sent");
     }
     Ok(outcome)
-}
-
-/// Sorts and keeps what is in a packet.
-///
-/// # Errors
-/// Those of [`sort`] and [`apply`].
-pub async fn keep(
-    store: &Store,
-    origin: Origin,
-    packet: Verified<Packet, ClientId>,
-    names: Option<Arc<Obfuscator>>,
-) -> Result<Outcome, StoreError> {
-    let client = *packet.source();
-    let sorted = sort(store, packet, names).await?;
-    apply(store, client, origin, sorted).await
 }

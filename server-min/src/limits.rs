@@ -87,12 +87,16 @@ pub const POLL_JITTER_SECONDS: u64 = 30;
 pub const DOUBT_SECONDS: u64 = 2;
 /// Milliseconds after which something that another process queued is noticed.
 pub const WATCH_MS: u64 = 200;
-/// Seconds for a body to arrive, and for room for it.
-pub const BODY_SECONDS: u64 = 60;
-/// Bytes that are reserved for a body of unknown length; it may not be longer.
-pub const UNANNOUNCED_BODY_BYTES: usize = 8 << 20;
-/// Bytes of a body for which memory is taken before they are here.
-pub const BODY_START_BYTES: usize = 64 << 10;
+/// Seconds for a body to arrive.
+pub const BODY_SECONDS: u64 = 600;
+/// Bytes of a body that must arrive within [`BODY_STEP_SECONDS`]: 1 KiB/s, slower than any link that is of use.
+pub const BODY_STEP_BYTES: usize = 64 << 10;
+/// Seconds for each step of a body.
+pub const BODY_STEP_SECONDS: u64 = 64;
+/// Seconds that a body waits for others to leave memory to it; then the agent is told to come again.
+pub const BODY_ROOM_SECONDS: u64 = 10;
+/// Bytes of the body of a POST, whatever the configuration says: real agents send about 5 MiB.
+pub const BODY_BYTES: usize = 32 << 20;
 /// KiB of all bodies together that are being read or worked on.
 pub const BODIES_KIB: usize = 64 << 10;
 /// Bytes of the body of a poll: real ones have below 4 KiB, and rows do not belong there.
@@ -101,8 +105,6 @@ pub const READER_BODY_BYTES: usize = 1 << 20;
 pub const SOCKET_MESSAGE_BYTES: usize = 10 << 20;
 /// Seconds between pings of a websocket (docs/protocol.md section 3.8); silence of 1.1 times this closes it.
 pub const SOCKET_PING_SECONDS: u64 = 60;
-/// Seconds that a POST waits for its turn (docs/protocol.md section 3.3).
-pub const TURN_SECONDS: u64 = 600;
 /// POSTs marked as urgent that are worked on besides the others: the mark must not be a way around all limits.
 pub const URGENT_POSTS: usize = 32;
 /// Connections at a time.

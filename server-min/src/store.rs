@@ -42,8 +42,8 @@ pub enum StoreError {
     /// The transaction could not be made durable; nothing of it is kept.
     #[error("store: commit failed: {0}")]
     Commit(String),
-    /// The writer has ended.
-    #[error("store: closed")]
+    /// The writer has ended, or another process kept it from writing for too long.
+    #[error("store: closed, or kept busy by another process")]
     Closed,
     /// A later version of the program wrote this store.
     #[error("store: its version is {found}, this program knows {current}: use the newer program")]
@@ -132,7 +132,8 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         // The receiver is there until the answer came.
-        self.shared.writer.submit(work, move |result| drop(sender.send(result)))?;
+        let change = writer::change(work, move |result| drop(sender.send(result)));
+        self.shared.writer.submit(change)?;
         receiver.recv().map_err(|_| StoreError::Closed)?
     }
 
@@ -145,13 +146,13 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        let store = self.clone();
-        // The queue may be full: waiting for room is work for a thread that may block.
-        tokio::task::spawn_blocking(move || {
-            store.shared.writer.submit(work, move |result| drop(sender.send(result)))
-        })
-        .await
-        .map_err(|_| StoreError::Closed)??;
+        let change = writer::change(work, move |result| drop(sender.send(result)));
+        if let Some(change) = self.shared.writer.try_submit(change)? {
+            // The queue is full: waiting for room is work for a thread that may block.
+            let store = self.clone();
+            let submit = move || store.shared.writer.submit(change);
+            tokio::task::spawn_blocking(submit).await.map_err(|_| StoreError::Closed)??;
+        }
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::limits;
 
@@ -41,38 +41,46 @@ impl Budget {
     }
 
     /// Reads a body of at most `limit` bytes.
+    ///
+    /// Room is taken for what is here, not for what is announced: an announcement costs nothing.
     pub(super) async fn read(&self, body: Body, limit: usize) -> Result<Read, BodyFault> {
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > limit {
             return Err(BodyFault::TooLong);
         }
-        // Room for what is announced comes first: requests that hold some and wait for more would wait for each other.
-        let exact = body.size_hint().exact().is_some();
-        let reserved = if exact { announced } else { limits::UNANNOUNCED_BODY_BYTES.min(limit) };
-        let kib = u32::try_from(reserved.div_ceil(1024)).unwrap_or(u32::MAX);
-        let patience = Duration::from_secs(limits::BODY_SECONDS);
-        let deadline = Instant::now() + patience;
-        let room = Arc::clone(&self.room).acquire_many_owned(kib);
-        let room = match timeout_at(deadline, room).await {
-            Ok(Ok(room)) => room,
-            Ok(Err(_)) | Err(_) => return Err(BodyFault::NoRoom),
-        };
-        let mut bytes = BytesMut::with_capacity(announced.min(limits::BODY_START_BYTES));
+        let mut bytes = BytesMut::with_capacity(announced.min(limits::BODY_STEP_BYTES));
+        let mut room = self.room(0).await?;
         let mut body = pin!(body);
-        let frames = async {
-            while let Some(frame) =
-                std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
-            {
-                let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
-                if data.len() > reserved.saturating_sub(bytes.len()) {
-                    return Err(BodyFault::TooLong);
-                }
-                bytes.extend_from_slice(&data);
+        let end = Instant::now() + Duration::from_secs(limits::BODY_SECONDS);
+        let (mut goal, mut goal_by) = (0, end);
+        loop {
+            if bytes.len() >= goal {
+                goal = bytes.len().saturating_add(limits::BODY_STEP_BYTES);
+                goal_by = end.min(Instant::now() + Duration::from_secs(limits::BODY_STEP_SECONDS));
             }
-            Ok(())
-        };
-        timeout_at(Instant::now() + patience, frames).await.map_err(|_| BodyFault::Broken)??;
-        Ok(Read { bytes: bytes.freeze(), _room: room })
+            let next = std::future::poll_fn(|context| body.as_mut().poll_frame(context));
+            let Some(frame) = timeout_at(goal_by, next).await.map_err(|_| BodyFault::Broken)?
+            else {
+                return Ok(Read { bytes: bytes.freeze(), _room: room });
+            };
+            let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
+            let length = bytes.len().saturating_add(data.len());
+            if length > limit {
+                return Err(BodyFault::TooLong);
+            }
+            room.merge(self.room(length.div_ceil(1024).saturating_sub(room.num_permits())).await?);
+            bytes.extend_from_slice(&data);
+        }
+    }
+
+    /// So many KiB, when others leave them in time.
+    async fn room(&self, kib: usize) -> Result<OwnedSemaphorePermit, BodyFault> {
+        let kib = u32::try_from(kib).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(kib);
+        match timeout(Duration::from_secs(limits::BODY_ROOM_SECONDS), room).await {
+            Ok(Ok(room)) => Ok(room),
+            Ok(Err(_)) | Err(_) => Err(BodyFault::NoRoom),
+        }
     }
 }
 
@@ -97,5 +105,26 @@ mod tests {
         assert_eq!(fault, Some(BodyFault::NoRoom));
         drop(held);
         assert!(budget.read(Body::from(vec![7; 3000]), 4096).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_given_up() {
+        struct Trickle(tokio::time::Interval);
+        impl HttpBody for Trickle {
+            type Data = Bytes;
+            type Error = std::convert::Infallible;
+            fn poll_frame(
+                mut self: std::pin::Pin<&mut Self>,
+                context: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+                let tick = self.0.poll_tick(context);
+                tick.map(|_| Some(Ok(http_body::Frame::data(Bytes::from_static(b"x")))))
+            }
+        }
+        let body = Body::new(Trickle(tokio::time::interval(Duration::from_secs(1))));
+        let begun = Instant::now();
+        let fault = Budget::new(1024).read(body, 1 << 20).await.err();
+        assert_eq!(fault, Some(BodyFault::Broken));
+        assert_eq!(begun.elapsed().as_secs(), limits::BODY_STEP_SECONDS);
     }
 }

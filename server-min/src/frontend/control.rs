@@ -15,15 +15,26 @@ use crate::store::StoreError;
 
 impl Shared {
     /// Works on the body of a control POST (docs/protocol.md section 3.3).
-    pub(super) async fn control(self: &Arc<Self>, address: SocketAddr, body: Bytes) -> Verdict {
+    pub(super) async fn control(
+        self: &Arc<Self>,
+        address: SocketAddr,
+        urgent: bool,
+        body: Bytes,
+    ) -> Verdict {
         match self.open(body).await {
             Ok(Caller::Known(packet)) => {
                 let client = *packet.source();
-                let verdict = self.keep(Origin::now(address), packet).await;
-                if verdict == Verdict::Enrol {
-                    self.forget(&client);
+                match self.keep(Origin::now(address), urgent, packet).await {
+                    Ok(()) => Verdict::Kept,
+                    Err(StoreError::NoClient(_)) => {
+                        self.forget(&client);
+                        Verdict::Enrol
+                    }
+                    Err(error) => {
+                        tracing::error!(%client, %error, "cannot keep what a client sent");
+                        Verdict::Busy
+                    }
                 }
-                verdict
             }
             Ok(Caller::Unknown(unknown)) => self.enrol(address, unknown).await,
             Ok(Caller::Nobody) => Verdict::Enrol,
@@ -31,23 +42,31 @@ impl Shared {
         }
     }
 
-    async fn keep(self: &Arc<Self>, origin: Origin, packet: Verified<Packet, ClientId>) -> Verdict {
+    /// Keeps what is in a packet; when this answers, it is on disk. What is known already is not written again.
+    pub(super) async fn keep(
+        self: &Arc<Self>,
+        origin: Origin,
+        urgent: bool,
+        packet: Verified<Packet, ClientId>,
+    ) -> Result<(), StoreError> {
         let client = *packet.source();
-        match ingest::keep(&self.store, origin, packet, self.names.clone()).await {
-            Ok(outcome) => {
-                self.follow_up(client, outcome).await;
-                Verdict::Kept
-            }
-            Err(StoreError::NoClient(_)) => Verdict::Enrol,
-            Err(error) => {
-                tracing::error!(%client, %error, "cannot keep what a client sent");
-                Verdict::Busy
-            }
+        let turns = if urgent { &self.urgent_posts } else { &self.posts };
+        // A turn is for what takes processor time and memory; waiting for the disk is done together with others.
+        let turn = turns.acquire().await.map_err(|_| StoreError::Closed)?;
+        let sorted = ingest::sort(&self.store, packet, self.names.clone()).await?;
+        drop(turn);
+        if !self.presence.is_news(client, origin, &sorted) {
+            return self.store.expect_client(client).await;
         }
+        let version = sorted.event_table();
+        let outcome = ingest::apply(&self.store, client, origin, sorted).await?;
+        self.presence.noted(client, origin, version);
+        self.follow_up(client, outcome).await;
+        Ok(())
     }
 
     /// What is due when collections have ended: others may start, and hooks want to know.
-    pub(super) async fn follow_up(self: &Arc<Self>, client: ClientId, outcome: Outcome) {
+    async fn follow_up(self: &Arc<Self>, client: ClientId, outcome: Outcome) {
         if outcome.completed.is_empty() && outcome.requeued.is_empty() {
             return;
         }

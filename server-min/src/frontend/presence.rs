@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::ingest::{Fact, Origin};
+use crate::ingest::{Fact, Origin, Sorted};
 use crate::limits;
 use crate::model::id::ClientId;
 
@@ -23,14 +23,15 @@ struct Seen {
 }
 
 impl Presence {
-    /// Whether these facts are worth a transaction; if so they count as noted.
-    pub(super) fn is_news(&self, client: ClientId, origin: Origin, facts: &[Fact]) -> bool {
+    /// Whether what an agent said is worth a transaction.
+    pub(super) fn is_news(&self, client: ClientId, origin: Origin, sorted: &Sorted) -> bool {
         let mut seen = self.lock();
         let Some(seen) = seen.get_mut(&client) else { return true };
-        let known = facts.iter().all(|fact| match fact {
-            Fact::EventTable(version) => *version == seen.event_table,
-            _ => false,
-        });
+        let known = sorted.refused.is_empty()
+            && sorted.facts.iter().all(|fact| match fact {
+                Fact::EventTable(version) => *version == seen.event_table,
+                _ => false,
+            });
         let fresh = origin.now_us.saturating_sub(seen.noted_us) < limits::SEEN_EVERY_US;
         !(known && fresh && seen.address == origin.address.ip())
     }
@@ -97,11 +98,12 @@ mod tests {
     fn a_poll_without_news_is_noted_once_a_minute() {
         let presence = Presence::default();
         let client: ClientId = "C.0123456789abcdef".parse().unwrap();
-        let facts = [Fact::EventTable(7)];
+        let table = |version| Sorted { facts: vec![Fact::EventTable(version)], refused: vec![] };
+        let facts = table(7);
         assert!(presence.is_news(client, at(1), &facts));
         presence.noted(client, at(1), Some(7));
         assert!(!presence.is_news(client, at(2), &facts));
-        assert!(presence.is_news(client, at(2), &[Fact::EventTable(8)]));
+        assert!(presence.is_news(client, at(2), &table(8)));
         assert!(presence.is_news(client, at(2 + limits::SEEN_EVERY_US), &facts));
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, timeout};
-use troodon_core::envelope::{PAD, Packet, Verified};
+use troodon_core::envelope::PAD;
 use troodon_proto::VeloMessage;
 
 use super::Shared;
@@ -15,7 +15,7 @@ use super::control::refuse;
 use super::door::Caller;
 use super::poll::{Registration, Woken};
 use super::reply::Verdict;
-use crate::ingest::{self, Fact, Origin};
+use crate::ingest::Origin;
 use crate::limits;
 use crate::model::id::ClientId;
 use crate::store::{StoreError, now_us};
@@ -37,7 +37,7 @@ impl Shared {
         };
         let client = *packet.source();
         let registration = self.register(client).await?;
-        match self.check_in(Origin::now(address), packet).await {
+        match self.keep(Origin::now(address), false, packet).await {
             Ok(()) => Ok(registration),
             Err(StoreError::NoClient(_)) => {
                 self.forget(&client);
@@ -64,26 +64,6 @@ impl Shared {
                 return Err(Verdict::Conflict);
             }
         }
-    }
-
-    /// Keeps what came with a poll, and sees to what is due for a client that is there.
-    async fn check_in(
-        self: &Arc<Self>,
-        origin: Origin,
-        packet: Verified<Packet, ClientId>,
-    ) -> Result<(), StoreError> {
-        let client = *packet.source();
-        let sorted = ingest::sort(&self.store, packet, self.names.clone()).await?;
-        if self.presence.is_news(client, origin, &sorted.facts) {
-            let version = sorted.facts.iter().rev().find_map(|fact| match fact {
-                Fact::EventTable(version) => Some(*version),
-                _ => None,
-            });
-            let outcome = ingest::apply(&self.store, client, origin, sorted).await?;
-            self.presence.noted(client, origin, version);
-            self.follow_up(client, outcome).await;
-        }
-        Ok(())
     }
 
     /// Holds a poll until there is something for the agent, the time is up or the agent has gone.

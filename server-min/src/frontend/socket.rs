@@ -35,11 +35,7 @@ pub(super) fn control(
 ) -> Response<Body> {
     accept(upgrade, move |mut socket| async move {
         while let Some(body) = next(&mut socket, &shared).await {
-            let turn = timeout(Duration::from_secs(limits::TURN_SECONDS), shared.posts.acquire());
-            let verdict = match turn.await {
-                Ok(Ok(_turn)) => shared.control(address, body).await,
-                Ok(Err(_)) | Err(_) => Verdict::Slow,
-            };
+            let verdict = shared.control(address, false, body).await;
             let sent = send(&mut socket, verdict.status(), verdict.text().as_bytes()).await;
             if !sent || verdict != Verdict::Kept {
                 break;
@@ -157,7 +153,7 @@ async fn send(socket: &mut WebSocket, status: StatusCode, data: &[u8]) -> bool {
         }
     };
     let body = Bytes::from(answer.to_string());
-    let patience = Duration::from_secs(limits::BODY_SECONDS);
+    let patience = Duration::from_secs(limits::BODY_STEP_SECONDS);
     matches!(timeout(patience, socket.send(Message::Binary(body))).await, Ok(Ok(())))
 }
 

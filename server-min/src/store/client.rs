@@ -37,6 +37,19 @@ impl Store {
         })
     }
 
+    /// Makes sure that a client was not deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::NoClient`], or the store cannot be read.
+    pub(crate) async fn expect_client(&self, id: ClientId) -> Result<(), StoreError> {
+        self.read_async(move |db| {
+            let mut query = db.prepare_cached("SELECT 1 FROM client WHERE id = ?1")?;
+            let found = query.exists([id.as_str()])?;
+            if found { Ok(()) } else { Err(StoreError::NoClient(id.to_string())) }
+        })
+        .await
+    }
+
     /// The record of a client.
     ///
     /// # Errors

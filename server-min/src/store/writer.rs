@@ -1,6 +1,6 @@
 //! The thread that writes: what waits at the same time is committed together.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use super::StoreError;
 use crate::limits;
 
 /// A change. It answers who is to be told after the commit.
-type Change = Box<dyn FnOnce(&mut Connection) -> Notice + Send>;
+pub(super) type Change = Box<dyn FnOnce(&mut Connection) -> Notice + Send>;
 /// Told whether the commit succeeded.
-type Notice = Box<dyn FnOnce(Result<(), &str>)>;
+pub(super) type Notice = Box<dyn FnOnce(Result<(), &str>)>;
 
 pub(super) struct Writer {
     changes: Mutex<Option<SyncSender<Change>>>,
@@ -47,23 +47,23 @@ impl Writer {
         let _ = self.committed.changed.wait_timeout_while(count, longest, |now| *now == before);
     }
 
-    /// Queues a change; `tell` hears of it after the commit. Blocks while the queue is full.
-    pub(super) fn submit<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-        tell: impl FnOnce(Result<T, StoreError>) + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let change: Change = Box::new(move |connection| {
-            let result = isolated(connection, work);
-            Box::new(move |committed| {
-                tell(match committed {
-                    Ok(()) => result,
-                    Err(reason) => Err(StoreError::Commit(reason.to_owned())),
-                });
-            })
-        });
+    /// Queues a change. Blocks while the queue is full.
+    pub(super) fn submit(&self, change: Change) -> Result<(), StoreError> {
+        self.sender()?.send(change).map_err(|_| StoreError::Closed)
+    }
+
+    /// Queues a change, or gives it back when the queue is full.
+    pub(super) fn try_submit(&self, change: Change) -> Result<Option<Change>, StoreError> {
+        match self.sender()?.try_send(change) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(change)) => Ok(Some(change)),
+            Err(TrySendError::Disconnected(_)) => Err(StoreError::Closed),
+        }
+    }
+
+    fn sender(&self) -> Result<SyncSender<Change>, StoreError> {
         let sender = self.changes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        sender.ok_or(StoreError::Closed)?.send(change).map_err(|_| StoreError::Closed)
+        sender.ok_or(StoreError::Closed)
     }
 }
 
@@ -78,6 +78,22 @@ impl Drop for Writer {
             drop(thread.join());
         }
     }
+}
+
+/// A change that does `work`; `tell` hears of it after the commit.
+pub(super) fn change<T: Send + 'static>(
+    work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    tell: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+) -> Change {
+    Box::new(move |connection| {
+        let result = isolated(connection, work);
+        Box::new(move |committed| {
+            tell(match committed {
+                Ok(()) => result,
+                Err(reason) => Err(StoreError::Commit(reason.to_owned())),
+            });
+        })
+    })
 }
 
 /// Runs a change inside a savepoint, so that its failure does not touch those that share the transaction.

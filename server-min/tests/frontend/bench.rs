@@ -41,12 +41,20 @@ pub struct Wishes {
     pub max_poll: Duration,
     pub max_upload_size: usize,
     pub names: Option<&'static str>,
+    pub nonce: &'static str,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
         let max_poll = Duration::from_secs(60);
-        Self { plain_http: true, base_path: "", max_poll, max_upload_size: 5 << 20, names: None }
+        Self {
+            plain_http: true,
+            base_path: "",
+            max_poll,
+            max_upload_size: 5 << 20,
+            names: None,
+            nonce: NONCE,
+        }
     }
 }
 
@@ -147,7 +155,7 @@ fn settings(deployment: &Deployment, wishes: Wishes) -> Settings {
         tls: None,
         plain_http: wishes.plain_http,
         proxy_header: None,
-        nonce: NONCE.to_owned(),
+        nonce: wishes.nonce.to_owned(),
         names: wishes.names.map(Obfuscator::new),
         max_poll: wishes.max_poll,
         concurrency: 2,

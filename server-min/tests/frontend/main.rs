@@ -14,4 +14,5 @@ mod durability;
 mod enrolment;
 mod events;
 mod polls;
+mod recorded;
 mod transports;

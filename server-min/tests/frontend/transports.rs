@@ -26,13 +26,9 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use super::agent::{Agent, foreman, post, rows};
 use super::bench::{NAME, Server, Wishes, deployment};
 
-const TLS: Wishes = Wishes {
-    plain_http: false,
-    base_path: "",
-    max_poll: Duration::from_secs(60),
-    max_upload_size: 5 << 20,
-    names: None,
-};
+fn tls() -> Wishes {
+    Wishes { plain_http: false, ..Wishes::default() }
+}
 
 async fn connect(
     server: &Server,
@@ -56,7 +52,7 @@ async fn connect(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_version_1_3_with_the_groups_of_real_agents() {
-    let server = Server::start(TLS).await;
+    let server = Server::start(tls()).await;
     for group in [kx_group::SECP256R1, kx_group::SECP384R1, kx_group::X25519] {
         let stream = connect(&server, &rustls::version::TLS13, group, &["http/1.1"]).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
@@ -67,7 +63,7 @@ async fn tls_is_version_1_3_with_the_groups_of_real_agents() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poll_and_posts_share_one_http2_connection() {
-    let server = Server::start(TLS).await;
+    let server = Server::start(tls()).await;
     let mut agent = Agent::new();
     let stream =
         connect(&server, &rustls::version::TLS13, kx_group::SECP256R1, &["h2"]).await.unwrap();
