@@ -98,6 +98,19 @@ fn positions_go_on_after_everything_was_acknowledged() {
 }
 
 #[test]
+fn a_lane_that_was_emptied_is_read_from_its_new_beginning() {
+    let folder = folder();
+    let mut storage = open(folder.path());
+    for round in 0..3 {
+        let expected: Vec<Vec<u8>> = (0..4).map(|number| record(4 * round + number)).collect();
+        let append = |record: &Vec<u8>| storage.append(Lane::Flows, record).unwrap();
+        let last = expected.iter().map(append).last().unwrap();
+        assert_eq!(records(&mut storage, Lane::Flows), expected, "round {round}");
+        storage.acknowledge(Lane::Flows, last).unwrap();
+    }
+}
+
+#[test]
 fn the_folder_shrinks_when_records_are_delivered() {
     let folder = folder();
     let mut storage = open(folder.path());

@@ -142,6 +142,8 @@ impl LaneLog {
             }
             self.acknowledged.sync()?;
             if let Some(done) = self.segments.pop_front() {
+                // The number, and with it the file's name, may be used again.
+                self.cursor = self.cursor.filter(|cursor| cursor.segment != done.number);
                 done.delete()?;
             }
             self.is_folder_dirty = true;
