@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -25,6 +25,16 @@ pub enum Case {
     Exact,
 }
 
+/// Classes that are ASCII only, as in RE2.
+const CLASSES: [&str; 8] = ["\\w", "\\d", "\\s", "\\b", "\\W", "\\D", "\\S", "\\B"];
+
+/// What a dot matches.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Unit {
+    Byte,
+    Character,
+}
+
 /// A compiled pattern.
 pub struct Pattern {
     regex: meta::Regex,
@@ -33,17 +43,31 @@ pub struct Pattern {
 impl Pattern {
     /// Compiles a pattern.
     ///
-    /// A pattern of ASCII only works on bytes; with other characters it works on UTF-8.
+    /// Patterns match bytes: `.` is one byte, and `\w`, `\d`, `\s`, `\b` know ASCII as in RE2.
+    /// Other characters in a pattern stand for their UTF-8. A pattern that has them and no such class
+    /// matches characters, if the tables are built in (feature `unicode-patterns`).
     ///
     /// # Errors
     ///
     /// What is wrong with the pattern, or that it is too large.
     pub fn new(text: &[u8], case: Case) -> Result<Self, Fault> {
-        let text =
-            str::from_utf8(text).map_err(|_| Fault::error("pattern is not UTF-8".to_string()))?;
+        let Ok(text) = str::from_utf8(text) else {
+            return Err(Fault::error("pattern is not UTF-8"));
+        };
+        if text.is_ascii() {
+            return Self::build(text, case, Unit::Byte);
+        }
+        let has_class = CLASSES.into_iter().any(|class| text.contains(class));
+        if !has_class && let Ok(pattern) = Self::build(text, case, Unit::Character) {
+            return Ok(pattern);
+        }
+        Self::build(&spelled_out(text), case, Unit::Byte)
+    }
+
+    fn build(text: &str, case: Case, unit: Unit) -> Result<Self, Fault> {
         let syntax = syntax::Config::new()
             .case_insensitive(case == Case::Ignored)
-            .unicode(!text.is_ascii())
+            .unicode(unit == Unit::Character)
             .utf8(false)
             .nest_limit(PATTERN_NESTING_MAX);
         let limits = meta::Config::new()
@@ -97,11 +121,29 @@ impl Pattern {
     }
 }
 
+/// The pattern with its characters beyond ASCII as groups of byte escapes.
+fn spelled_out(text: &str) -> String {
+    let mut spelled = String::with_capacity(text.len());
+    let mut letter_bytes = [0; 4];
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            spelled.push(letter);
+            continue;
+        }
+        spelled.push_str("(?:");
+        for byte in letter.encode_utf8(&mut letter_bytes).bytes() {
+            spelled.push_str(&format!("\\x{byte:02x}"));
+        }
+        spelled.push(')');
+    }
+    spelled
+}
+
 fn meta_input(text: &[u8], from: usize) -> regex_automata::Input<'_> {
     regex_automata::Input::new(text).range(from..)
 }
 
-fn reason(error: &meta::BuildError) -> alloc::string::String {
+fn reason(error: &meta::BuildError) -> String {
     if error.size_limit().is_some() {
         return format!("it compiles to more than {PATTERN_BYTES_MAX} bytes");
     }
@@ -133,5 +175,33 @@ impl Patterns {
         }
         self.0.insert(key, Arc::clone(&pattern));
         Ok(pattern)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &[u8], case: Case) -> bool {
+        Pattern::new(pattern.as_bytes(), case).is_ok_and(|pattern| pattern.is_match(text))
+    }
+
+    #[test]
+    fn patterns_see_bytes_and_utf_8() {
+        assert!(matches("^a.c$", b"a\xffc", Case::Exact));
+        assert!(matches("\\xff", b"\xff", Case::Exact));
+        assert!(matches("gr\u{f6}\u{df}e", "Gr\u{f6}\u{df}e".as_bytes(), Case::Ignored));
+        assert!(matches("\\w+\u{f6}+\\d", "ab\u{f6}\u{f6}7".as_bytes(), Case::Exact));
+        assert!(!matches("^\\w\u{f6}", "\u{e9}\u{f6}".as_bytes(), Case::Exact));
+        assert!(!matches("a", b"A", Case::Exact));
+    }
+
+    #[test]
+    fn groups_have_names_and_places() {
+        let pattern = Pattern::new(b"(?P<Key>[a-z]+)=(\\d+)?", Case::Exact).expect("a pattern");
+        assert_eq!(pattern.group_names(), [None, Some(Text::from("Key")), None]);
+        let found = pattern.captures_from(b"x=1 ab=", 3);
+        assert_eq!(found, Some(vec![Some(4..7), Some(4..6), None]));
+        assert_eq!(pattern.captures_from(b"x=1", 9), None);
     }
 }

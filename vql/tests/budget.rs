@@ -251,7 +251,9 @@ static SECRET_FUNCTION: Function =
     Function::new("secret", "Never reached.", &[], |_, _, _| panic!("the body ran"))
         .needs(&[Permission::Execve, Permission::Network]);
 
-struct Nothing(fn(&[Permission]) -> Denied);
+type Refusal = fn(&[Permission]) -> Denied;
+
+struct Nothing(Refusal);
 
 impl Access for Nothing {
     fn check(&self, permissions: &[Permission]) -> Result<(), Denied> {
@@ -261,7 +263,7 @@ impl Access for Nothing {
 
 #[test]
 fn a_denied_plugin_has_no_rows_a_denied_function_is_null_and_the_query_goes_on() {
-    let cases: [(fn(&[Permission]) -> Denied, &str); 3] = [
+    let cases: [(Refusal, &str); 3] = [
         (Denied::by_policy, "secret: PermissionDenied: Permission denied: [MACHINE_STATE]"),
         (Denied::no_policy, "secret: PermissionDenied: [MACHINE_STATE]"),
         (Denied::by_lockdown, "secret: PermissionDenied: Server locked down: [MACHINE_STATE]"),
