@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod envelope;
 pub mod keys;
 pub mod names;
+pub mod query;
 mod seal;
 
 /// A target: its name, what it runs, and inputs to begin with.
@@ -27,6 +28,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "server_pem", run: certificates::server_pem, seeds: certificates::texts },
     Target { name: "request", run: certificates::request, seeds: certificates::texts },
     Target { name: "names", run: names::names, seeds: names::texts },
+    Target { name: "query_text", run: query::text, seeds: query::texts },
+    Target { name: "query_run", run: query::run, seeds: query::texts },
+    Target { name: "pattern", run: query::pattern, seeds: query::patterns },
 ];
 
 /// The program of a target: under cargo-fuzz a fuzzer, else one that runs the files it is given.

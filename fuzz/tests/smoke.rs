@@ -68,4 +68,4 @@ macro_rules! smoke {
     };
 }
 
-smoke! { body packet damage round_trip server_pem request names }
+smoke! { body packet damage round_trip server_pem request names query_text query_run pattern }
