@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod anything;
 mod artifacts;
 mod bench;
 mod cancellation;
