@@ -251,13 +251,16 @@ impl Executor {
     fn work(&mut self, moment: Moment) {
         let count = self.running.len().saturating_add(1);
         let mut out = Vec::new();
+        let mut interrupted = None;
         let order = (self.turn.min(count)..count).chain(0..self.turn.min(count));
         for at in order {
             if let Some(flow) = self.running.get_mut(at) {
                 if !flow.may_run(moment.now) {
                     continue;
                 }
-                flow.run(&self.setting, moment, &mut out);
+                if flow.run(&self.setting, moment, &mut out) {
+                    interrupted = Some(String::from(flow.id()));
+                }
             } else if !self.monitoring.run(&self.setting, moment, &mut out) {
                 continue;
             }
@@ -265,6 +268,10 @@ impl Executor {
             break;
         }
         self.send_all(out);
+        // The host heard of a cancellation first.
+        if let Some(id) = interrupted {
+            self.cancel(&id, moment);
+        }
     }
 
     /// Ends flows whose batches ended.

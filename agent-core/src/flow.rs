@@ -165,16 +165,22 @@ impl Flow {
         self.members.iter().any(|member| member.may_run_at() <= now)
     }
 
-    /// Does one slice of work of the next batch that has any.
-    pub(crate) fn run(&mut self, setting: &Setting, moment: Moment, out: &mut Vec<VeloMessage>) {
+    /// Does one slice of work of the next batch that has any. Says whether the host set the switch of the flow, which
+    /// then wants to be cancelled.
+    pub(crate) fn run(
+        &mut self,
+        setting: &Setting,
+        moment: Moment,
+        out: &mut Vec<VeloMessage>,
+    ) -> bool {
         let count = self.members.len();
         let order = (self.turn..count).chain(0..self.turn);
         let ready = |at: &usize| {
             self.members.get(*at).is_some_and(|member| member.may_run_at() <= moment.now)
         };
-        let Some(at) = order.into_iter().find(ready) else { return };
+        let Some(at) = order.into_iter().find(ready) else { return false };
         self.turn = at.saturating_add(1).checked_rem(count).unwrap_or(0);
-        let Some(member) = self.members.get_mut(at) else { return };
+        let Some(member) = self.members.get_mut(at) else { return false };
         let turn = member.run(moment, setting.sizes.slice_fuel(), &mut self.rows_left);
         self.take_ready(at, moment, out);
         if turn == Turn::TooManyRows {
@@ -184,6 +190,7 @@ impl Flow {
             let why = format!("uploads exceed the limit of {max} bytes");
             self.give_up(&why, moment, out);
         }
+        turn == Turn::Interrupted
     }
 
     /// When there is something to do at the latest.

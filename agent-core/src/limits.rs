@@ -121,6 +121,8 @@ pub const ARTIFACT_CALLS: usize = 10;
 pub const CALL_DEPTH_MIN: u16 = 20;
 /// Steps of a called artifact before its caller looks at its own fuel.
 pub const CALL_FUEL: u64 = FUEL_MIN;
+/// Runs of data of a sparse file; each costs some 20 bytes in the last chunk.
+pub const SPARSE_RUNS: usize = 10_000;
 /// Rows that a query makes in one slice of work, so that others get their turn where rows cost little fuel.
 pub const ROWS_PER_SLICE: usize = 100;
 /// Least fuel of a slice, in steps. Each level of a query takes a step before its source gets any, so with less than the

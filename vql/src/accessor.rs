@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::budget::Fault;
@@ -71,6 +72,21 @@ pub trait Reader: Send {
     fn size(&self) -> Option<u64> {
         None
     }
+
+    /// Where a sparse file holds data, in order and without overlap; between the runs it reads as zeros. `None` for a
+    /// file without holes.
+    fn runs(&self) -> Option<Vec<DataRun>> {
+        None
+    }
+}
+
+/// Bytes that a sparse file holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DataRun {
+    /// Where they begin.
+    pub offset: u64,
+    /// How many they are.
+    pub len: u64,
 }
 
 /// What is known about a file.

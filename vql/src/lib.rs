@@ -109,7 +109,9 @@ pub mod syntax;
 pub mod value;
 
 pub use access::{Access, DangerAllowAll, Denied, Permission};
-pub use accessor::{Accessor, Entries, EntriesItem, FileInfo, FileKind, Reader, Upload, Uploader};
+pub use accessor::{
+    Accessor, DataRun, Entries, EntriesItem, FileInfo, FileKind, Reader, Upload, Uploader,
+};
 pub use args::{Args, OtherArgs};
 pub use budget::{Budget, Fault, Interrupt, Level, Limit, Stop};
 pub use context::{Context, LogSink, NoLog, Setup};

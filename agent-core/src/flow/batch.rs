@@ -46,6 +46,8 @@ pub(crate) enum Turn {
     Ended,
     /// The batch cannot go on, for this reason.
     Failed(String),
+    /// Somebody set the switch of the flow.
+    Interrupted,
     /// A row did not fit in what the flow may still collect; it was dropped.
     TooManyRows,
 }
@@ -178,7 +180,7 @@ impl Batch {
                 self.stage = Stage::Over;
                 Turn::Ended
             }
-            Err(stop) => self.failed(stop),
+            Err(stop) => failed(stop),
         }
     }
 
@@ -236,19 +238,22 @@ impl Batch {
                     self.ready.extend(part.map(Box::new).map(Ready::Part));
                     self.stage = Stage::Between(next);
                 }
-                Err(stop) => return self.failed(stop),
+                Err(stop) => return failed(stop),
             }
         }
         Turn::Again
     }
 
-    fn failed(&mut self, stop: Stop) -> Turn {
-        Turn::Failed(stop.to_string())
-    }
-
     fn collect_log(&mut self) {
         let messages = self.inbox.take();
         self.ready.extend(messages.into_iter().map(|(level, text)| Ready::Log(level, text)));
+    }
+}
+
+fn failed(stop: Stop) -> Turn {
+    match stop {
+        Stop::Interrupted => Turn::Interrupted,
+        other => Turn::Failed(other.to_string()),
     }
 }
 

@@ -101,7 +101,7 @@ impl Member {
             Turn::Until(until) => *next_at = *until,
             Turn::Ended => self.end(moment),
             Turn::Failed(why) => self.give_up(why, moment),
-            Turn::TooManyRows => {}
+            Turn::Interrupted | Turn::TooManyRows => {}
         }
         turn
     }

@@ -14,8 +14,11 @@ use bytes::Bytes;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use spin::Mutex;
-use troodon_proto::{FileBuffer, PathSpec, VeloMessage};
-use troodon_vql::{Context, Fault, RowBuilder, Text, Time, Upload, Uploader, Value};
+use troodon_proto::{FileBuffer, Index, PathSpec, Range, VeloMessage};
+use troodon_vql::{Context, DataRun, Fault, RowBuilder, Text, Time, Upload, Uploader, Value};
+
+use super::stats::signed;
+use crate::limits;
 
 /// `request_id` of upload messages (docs/protocol.md section 1.4).
 const REQUEST_ID: u64 = 5;
@@ -130,59 +133,119 @@ impl BatchUploads {
 impl Uploader for BatchUploads {
     fn upload(&self, cx: &mut Context, mut file: Upload<'_>) -> Result<Value, Fault> {
         let size = file.reader.size().unwrap_or(file.info.size);
-        let head = head(&file, size, self.flow.number());
+        // A file in very many pieces is sent with its holes: their list would be longer than they are.
+        let runs = file.reader.runs().filter(|runs| runs.len() <= limits::SPARSE_RUNS);
+        let head =
+            FileBuffer { is_sparse: runs.is_some(), ..head(&file, size, self.flow.number()) };
         {
             let mut counts = self.counts.lock();
             counts.files = counts.files.saturating_add(1);
             counts.expected_bytes = counts.expected_bytes.saturating_add(size);
         }
-        let mut sum = (Sha256::new(), Md5::new());
-        let mut sent = 0;
-        let end = self.send_data(cx, &mut file, &head, &mut sum, &mut sent);
+        let mut sending =
+            Sending { head, sent: 0, held: Vec::new(), sum: (Sha256::new(), Md5::new()) };
+        let mut end = Ok(());
+        for run in runs.as_deref().unwrap_or(&[DataRun { offset: 0, len: u64::MAX }]) {
+            end = end.and_then(|()| self.send_run(cx, &mut file, *run, &mut sending));
+        }
         // Also after an error: what is stored would be invisible without it (docs/protocol.md P26).
         self.flow.send(FileBuffer {
-            offset: sent,
-            stored_size: sent,
+            offset: sending.sent,
+            stored_size: sending.sent,
             eof: true,
-            ..head.clone()
+            index: runs.map(|_| index(&sending.held, size)),
+            ..sending.head.clone()
         })?;
         end?;
-        Ok(shown(&head, &file, sent, sum))
+        Ok(shown(&sending, &file))
+    }
+}
+
+/// A file on its way.
+struct Sending {
+    /// What all chunks say.
+    head: FileBuffer,
+    /// Bytes that were sent.
+    sent: u64,
+    /// Where they were in the file.
+    held: Vec<DataRun>,
+    sum: (Sha256, Md5),
+}
+
+impl Sending {
+    /// Notes that `len` bytes from `offset` were sent.
+    fn note(&mut self, offset: u64, len: u64) {
+        self.sent = self.sent.saturating_add(len);
+        match self.held.last_mut() {
+            Some(run) if run.offset.saturating_add(run.len) == offset => {
+                run.len = run.len.saturating_add(len);
+            }
+            _ => self.held.push(DataRun { offset, len }),
+        }
     }
 }
 
 impl BatchUploads {
-    fn send_data(
+    /// Sends the bytes of a run, until its end or that of the file.
+    fn send_run(
         &self,
         cx: &mut Context,
         file: &mut Upload<'_>,
-        head: &FileBuffer,
-        sum: &mut (Sha256, Md5),
-        sent: &mut u64,
+        run: DataRun,
+        sending: &mut Sending,
     ) -> Result<(), Fault> {
-        loop {
-            cx.charge(1)?;
-            let data = read_chunk(file, *sent, self.flow.chunk_bytes)?;
+        let mut done = 0;
+        while done < run.len {
+            let left = usize::try_from(run.len.saturating_sub(done)).unwrap_or(usize::MAX);
+            let max = self.flow.chunk_bytes.min(left);
+            let data = read_chunk(file, run.offset.saturating_add(done), max)?;
             if data.is_empty() {
-                return Ok(());
+                break;
             }
             let len = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            cx.charge(len.div_euclid(1024).max(1))?;
             self.flow.spend(len)?;
-            sum.0.update(&data);
-            sum.1.update(&data);
-            let after = sent.saturating_add(len);
+            sending.sum.0.update(&data);
+            sending.sum.1.update(&data);
+            let after = sending.sent.saturating_add(len);
             self.flow.send(FileBuffer {
-                offset: *sent,
+                offset: sending.sent,
                 stored_size: after,
                 data: Bytes::from(data),
                 data_length: len,
-                ..head.clone()
+                ..sending.head.clone()
             })?;
-            *sent = after;
+            sending.note(run.offset.saturating_add(done), len);
+            done = done.saturating_add(len);
             let mut counts = self.counts.lock();
             counts.bytes = counts.bytes.saturating_add(len);
         }
+        Ok(())
     }
+}
+
+/// How the server puts a sparse file together again: runs of data, and of holes, which have no length in the stored file.
+fn index(runs: &[DataRun], size: u64) -> Index {
+    let mut ranges = Vec::new();
+    let (mut stored, mut original) = (0_u64, 0_u64);
+    let mut add = |stored: u64, original: u64, held: u64, len: u64| {
+        if len > 0 {
+            ranges.push(Range {
+                file_offset: signed(stored),
+                original_offset: signed(original),
+                file_length: signed(held),
+                length: signed(len),
+            });
+        }
+    };
+    for run in runs {
+        add(stored, original, 0, run.offset.saturating_sub(original));
+        add(stored, run.offset, run.len, run.len);
+        stored = stored.saturating_add(run.len);
+        original = run.offset.saturating_add(run.len);
+    }
+    add(stored, original, 0, size.saturating_sub(original));
+    Index { ranges }
 }
 
 /// What all chunks of a file say.
@@ -205,14 +268,15 @@ fn head(file: &Upload<'_>, size: u64, number: i64) -> FileBuffer {
 }
 
 /// The row that `upload()` shows.
-fn shown(head: &FileBuffer, file: &Upload<'_>, sent: u64, sum: (Sha256, Md5)) -> Value {
+fn shown(sending: &Sending, file: &Upload<'_>) -> Value {
+    let Sending { head, sent, sum, .. } = sending;
     let mut row = RowBuilder::new();
     row.set("Path", file.info.path.clone())
         .set("Size", head.size)
         .set("UploadId", head.upload_number)
-        .set("StoredSize", sent)
-        .set("sha256", hex(&sum.0.finalize()))
-        .set("md5", hex(&sum.1.finalize()))
+        .set("StoredSize", *sent)
+        .set("sha256", hex(&sum.0.clone().finalize()))
+        .set("md5", hex(&sum.1.clone().finalize()))
         .set("StoredName", file.name.clone())
         .set("Components", components(&file.name).into_iter().map(Value::from).collect::<Vec<_>>())
         .set("Accessor", file.accessor.clone());

@@ -91,7 +91,7 @@ impl EventQuery {
                 self.log(Level::Error, &why, moment);
                 self.end(moment, out);
             }
-            Turn::Ended | Turn::TooManyRows => self.end(moment, out),
+            Turn::Ended | Turn::Interrupted | Turn::TooManyRows => self.end(moment, out),
         }
         self.take_ready(moment, out);
         true

@@ -79,7 +79,13 @@ fn a_switch_set_by_the_host_stops_the_query_before_the_executor_hears_of_it() {
     }
     interrupt.unwrap().set();
     bench.settle();
-    assert_eq!(bench.notes.end("F.1")[0].status(), Status::GenericError);
+    assert_eq!(bench.notes.end("F.1")[0].error_message, "Cancelled");
+    let forgets = |output: &Output| matches!(output, Output::Forget(id) if id == "F.1");
+    assert!(bench.notes.outputs.iter().any(forgets));
+    let before = bench.notes.outputs.len();
+    bench.cancel("F.1");
+    bench.settle();
+    assert_eq!(bench.notes.outputs.len(), before, "the message itself comes too late to matter");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use troodon_vql::{
-    Arg, Args, Columns, Context, Fault, FileInfo, Function, Instant, Kind, Level, Plugin, Pull,
-    Reader, Ready, Registry, Row, RowBuilder, Rows, Scope, Step, Text, Upload, Uploader, Value,
+    Arg, Args, Columns, Context, DataRun, Fault, FileInfo, Function, Instant, Kind, Level, Plugin,
+    Pull, Reader, Ready, Registry, Row, RowBuilder, Rows, Scope, Step, Text, Upload, Uploader,
+    Value,
 };
 
 pub(crate) fn registry() -> Registry {
@@ -131,6 +132,7 @@ static SEND: Function = Function::new(
     &[
         Arg::required("name", Kind::String, "Its name."),
         Arg::required("size", Kind::Int, "Its size in bytes."),
+        Arg::optional("hole", Kind::Int, "Where ten bytes of data begin; there are no others."),
     ],
     send,
 );
@@ -140,18 +142,26 @@ fn send(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let size = u64::try_from(args.int("size").unwrap_or(0)).unwrap_or(0);
     let name = args.text("name").cloned().unwrap_or_default();
     let info = FileInfo { path: Text::from("/dev/zero"), size, ..FileInfo::default() };
-    let mut reader = Zeros(size);
+    let hole = args.int("hole").and_then(|at| u64::try_from(at).ok());
+    let mut reader = Zeros { size, hole };
     uploader.upload(cx, Upload { reader: &mut reader, name, accessor: "data".into(), info })
 }
 
-struct Zeros(u64);
+struct Zeros {
+    size: u64,
+    hole: Option<u64>,
+}
 
 impl Reader for Zeros {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
         // An odd length, so that chunks are filled by more than one read.
-        let left = usize::try_from(self.0.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let count = buffer.len().min(left).min(777);
         buffer[..count].fill(0);
         Ok(count)
+    }
+
+    fn runs(&self) -> Option<Vec<DataRun>> {
+        self.hole.map(|offset| vec![DataRun { offset, len: 10 }])
     }
 }

@@ -83,6 +83,27 @@ fn the_limit_of_bytes_ends_the_flow_with_an_error() {
 }
 
 #[test]
+fn of_a_sparse_file_only_the_data_is_sent_and_the_last_chunk_says_where_it_belongs() {
+    let mut bench = bench(8, None);
+    bench.collect(
+        "F.1",
+        &[("$a", "SELECT send(name='x', size=5000, hole=4000).StoredSize AS S FROM scope()")],
+    );
+    bench.settle();
+    assert_eq!(bench.notes.rows("F.1"), ["{\"S\":10}"]);
+    let chunks = bench.chunks();
+    let places: Vec<_> = chunks.iter().map(|it| (it.offset, it.data.len(), it.eof)).collect();
+    assert_eq!(places, [(0, 8, false), (8, 2, false), (10, 0, true)]);
+    assert!(chunks.iter().all(|chunk| chunk.is_sparse && chunk.size == 5000));
+    let ranges: Vec<_> = chunks[2].index.as_ref().unwrap().ranges.iter().collect();
+    let ranges: Vec<_> = ranges
+        .iter()
+        .map(|it| (it.file_offset, it.original_offset, it.file_length, it.length))
+        .collect();
+    assert_eq!(ranges, [(0, 0, 0, 4000), (0, 4000, 10, 10), (10, 4010, 0, 990)]);
+}
+
+#[test]
 fn without_room_an_upload_fails_and_the_query_goes_on() {
     let mut bench = bench(1_000, Some(1));
     bench.collect("F.1", &[("$a", "SELECT send(name='x', size=5000) AS U FROM scope()")]);
