@@ -172,7 +172,7 @@ mod tests {
         for stranger in 0..1_000 {
             cache.put(session(u32::MAX.wrapping_sub(stranger), CLIENTS.wrapping_add(stranger)));
         }
-        assert_eq!(cache.len(), CLIENTS.try_into().unwrap());
+        assert_eq!(cache.len(), usize::try_from(CLIENTS).unwrap());
         assert!(is_consistent(&cache));
     }
 }
