@@ -5,6 +5,7 @@ mod call;
 mod eval;
 mod lambda;
 mod lazy;
+mod path;
 mod scope;
 mod select;
 mod source;

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::call::call;
+use super::path::path_member;
 use super::scope::Scope;
 use crate::budget::{Level, Limit, Stop};
 use crate::context::Context;
@@ -324,7 +325,8 @@ pub(crate) fn member(
             let rows = Value::from(query.collect_column(cx, scope, name)?);
             Some(rows)
         }
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => None,
+        Value::Str(text) => path_member(text, name),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => None,
     })
 }
 
