@@ -1,4 +1,4 @@
-//! Who may do what: the one function that decides (server rules section 1).
+//! Who may do what: the one function that decides.
 //!
 //! Lockdown is inside it and comes first, so that it binds the server's own account as well.
 

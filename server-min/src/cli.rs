@@ -6,22 +6,19 @@
 mod artifacts_command;
 mod collect;
 mod config_command;
+mod console;
 mod query_command;
 mod rows;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use tracing::Level;
 
-use crate::acl::{Acl, Principal};
 use crate::config::Config;
-use crate::launcher::Launcher;
-use crate::store::Store;
 
 /// The server of Troodon, and its administration.
 #[derive(Debug, Parser)]
@@ -77,15 +74,6 @@ impl Invocation {
     fn load(&self) -> Result<Config> {
         Ok(Config::load(self.config_path()?)?)
     }
-}
-
-/// What commands work with: the same store as a running server, as the server's own account.
-struct Console {
-    config: Config,
-    store: Store,
-    launcher: Arc<Launcher>,
-    acl: Acl,
-    principal: Principal,
 }
 
 /// Runs the program with the arguments of the process.

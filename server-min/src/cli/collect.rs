@@ -1,7 +1,6 @@
 //! `troodon artifacts collect`: launch, wait, print.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -15,8 +14,9 @@ use crate::model::flow::{Flow, FlowState};
 use crate::model::id::{ClientId, FlowId};
 use crate::store::{Store, now_us};
 
+use super::Invocation;
+use super::console::Console;
 use super::rows::{Format, Row, RowWriter};
-use super::{Console, Invocation};
 
 #[derive(Debug, Args)]
 pub(super) struct Collect {
@@ -185,29 +185,5 @@ impl<'a> Progress<'a> {
             stderr.flush()?;
         }
         Ok(())
-    }
-}
-
-impl Console {
-    /// The store, the artifacts and the door that `--config` names, as the server's own account.
-    pub(super) fn open(invocation: &Invocation) -> Result<Self> {
-        let config = invocation.load()?;
-        config.check_server()?;
-        let (repository, faults) = crate::artifact::Repository::of(&config)?;
-        for fault in faults {
-            eprintln!("{fault}");
-        }
-        let acl = crate::acl::Acl::new(&config)?;
-        let folder = std::path::Path::new(&config.datastore.location);
-        let store = Store::open(folder).with_context(|| config.datastore.location.clone())?;
-        let principal = crate::acl::Principal::Server { name: config.client.server_name().into() };
-        let repository = Arc::new(repository);
-        let launcher = Arc::new(launcher::Launcher::new(
-            &config,
-            Arc::clone(&repository),
-            store.clone(),
-            acl.clone(),
-        ));
-        Ok(Self { config, store, launcher, acl, principal })
     }
 }

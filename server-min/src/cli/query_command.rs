@@ -9,8 +9,9 @@ use clap::Args;
 use troodon_vql::{Interrupt, Level, LogSink, json};
 
 use super::collect::pair;
+use super::console::Console;
 use super::rows::{Format, RowWriter};
-use super::{Console, Invocation, printable};
+use super::{Invocation, printable};
 use crate::query::{self, Backend};
 
 #[derive(Debug, Args)]
