@@ -204,6 +204,20 @@ pub fn load(folder: &Path) -> Result<Vec<Artifact>, ArtifactFault> {
     Ok(artifacts)
 }
 
+/// What every source of an artifact begins with: its parameters, its own exports and those that it imports.
+///
+/// # Errors
+///
+/// An artifact that it imports does not exist.
+pub fn preamble(artifacts: &[Artifact], artifact: &Artifact) -> Result<String, ArtifactFault> {
+    let mut text = artifact.preamble();
+    for import in &artifact.imports {
+        text.push_str(&find(artifacts, import)?.export);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
 /// Finds an artifact by its name.
 ///
 /// # Errors

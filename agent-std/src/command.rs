@@ -1,14 +1,14 @@
 //! The commands that need no server: `query` and `artifacts`.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use troodon_vql::{Event, Session};
 
 use crate::artifact::{self, Artifact, ArtifactFault};
-use crate::local;
+use crate::local::{self, Callers, Local};
 use crate::output::{Format, Printer};
 
 /// `query`: runs VQL on this machine.
@@ -19,6 +19,9 @@ pub struct QueryCommand {
     vql: Vec<String>,
     #[command(flatten)]
     output: OutputOptions,
+    /// The folder with YAML files of artifacts that the query may call
+    #[arg(long, value_name = "FOLDER")]
+    definitions: Option<PathBuf>,
     /// A variable for the query
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
@@ -73,7 +76,9 @@ impl QueryCommand {
     ///
     /// What to tell the user.
     pub fn run(self) -> Result<()> {
-        let mut session = local::session(self.output.upload_dir.as_deref())?;
+        let artifacts = self.definitions.as_deref().map(artifact::load).transpose()?;
+        let local = Local::new(artifacts.unwrap_or_default(), self.output.upload_dir)?;
+        let mut session = local.session(Callers::default());
         for (name, value) in self.env {
             session.set(name, value);
         }
@@ -100,7 +105,7 @@ impl ArtifactsCommand {
             ArtifactsAction::List => list(&artifacts),
             ArtifactsAction::Show { name } => show(artifact::find(&artifacts, &name)?),
             ArtifactsAction::Collect { name, args, output } => {
-                collect(&artifacts, &name, args, &output)
+                collect(artifacts, &name, &args, output)
             }
         }
     }
@@ -140,51 +145,41 @@ fn show(artifact: &Artifact) -> Result<()> {
 
 /// Runs all sources, each with its own variables, as a server's requests are.
 fn collect(
-    artifacts: &[Artifact],
+    artifacts: Vec<Artifact>,
     name: &str,
-    args: Vec<(String, String)>,
-    output: &OutputOptions,
+    args: &[(String, String)],
+    output: OutputOptions,
 ) -> Result<()> {
-    let artifact = artifact::find(artifacts, name)?;
+    let local = Local::new(artifacts, output.upload_dir)?;
+    let artifact = artifact::find(&local.artifacts, name)?;
     let takes = |name: &str| artifact.parameters.iter().any(|parameter| parameter.name == name);
     if let Some((unknown, _)) = args.iter().find(|(name, _)| !takes(name)) {
         return Err(ArtifactFault::UnknownParameter(name.to_owned(), unknown.clone()).into());
     }
-    let mut preamble = artifact.preamble();
-    for import in &artifact.imports {
-        preamble.push_str(&artifact::find(artifacts, import)?.export);
-        preamble.push('\n');
-    }
+    let preamble = artifact::preamble(&local.artifacts, artifact)?;
+    let session = || {
+        let mut session = local.session(Callers(vec![name.to_owned()]));
+        for parameter in &artifact.parameters {
+            session.set(parameter.name.as_str(), parameter.default_text());
+        }
+        for (name, value) in args {
+            session.set(name.as_str(), value.as_str());
+        }
+        session
+    };
     let mut printer = Printer::new(io::stdout().lock(), output.format);
     for source in &artifact.sources {
-        let mut session = prepared(artifact, &args, output.upload_dir.as_deref())?;
         let is_met = [&artifact.precondition, &source.precondition].into_iter().all(|condition| {
-            condition.is_empty() || has_row(&mut session, &format!("{preamble}{condition}"))
+            condition.is_empty() || has_row(&mut session(), &format!("{preamble}{condition}"))
         });
         if !is_met {
             eprintln!("{name}/{}: left out because of its precondition", source.name);
             continue;
         }
-        let mut session = prepared(artifact, &args, output.upload_dir.as_deref())?;
         let text = format!("{preamble}{}", source.statements());
-        local::run(&mut session, &text, &mut printer)?;
+        local::run(&mut session(), &text, &mut printer)?;
     }
     finish(printer)
-}
-
-fn prepared(
-    artifact: &Artifact,
-    args: &[(String, String)],
-    uploads: Option<&Path>,
-) -> Result<Session> {
-    let mut session = local::session(uploads)?;
-    for parameter in &artifact.parameters {
-        session.set(parameter.name.as_str(), parameter.default_text());
-    }
-    for (name, value) in args {
-        session.set(name.as_str(), value.as_str());
-    }
-    Ok(session)
 }
 
 fn has_row(session: &mut Session, text: &str) -> bool {

@@ -1,17 +1,20 @@
 //! Queries on this machine, without a server.
 
+mod call;
+
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use troodon_vql::{
-    Entropy, Event, Interrupt, Level, LogSink, Now, Program, Query, Session, Setup, Stop, Time,
-    Uploader,
+    Entropy, Event, Interrupt, Level, LogSink, Now, Program, Query, Registry, Session, Setup, Stop,
+    Time, Uploader,
 };
 
+use crate::artifact::Artifact;
 use crate::limits::{LOCAL_FUEL, LOCAL_NAP};
 use crate::output::Printer;
 use crate::plugin::{SystemEntropy, registry};
@@ -34,22 +37,54 @@ pub enum LocalFault {
     Signals(#[source] io::Error),
 }
 
-/// The session of a local query: everything that this machine offers, messages to standard error, uploads to a folder.
-///
-/// # Errors
-///
-/// When signals, which stop the query, cannot be received.
-pub fn session(uploads: Option<&Path>) -> Result<Session, LocalFault> {
-    let mut setup = Setup::agent(Arc::new(registry()));
-    setup.log = Box::new(StandardError);
-    stop_on_signals(setup.interrupt.clone())?;
-    let mut session = Session::new(setup);
-    session.extend::<Box<dyn Entropy>>(Arc::new(Box::new(SystemEntropy)));
-    if let Some(folder) = uploads {
-        let uploader = FolderUploader::new(folder.to_owned());
-        session.extend::<Box<dyn Uploader>>(Arc::new(Box::new(uploader)));
+/// What the local queries of one command share.
+#[derive(Debug)]
+pub struct Local {
+    /// What queries can use.
+    registry: Arc<Registry>,
+    /// The artifacts that queries can call.
+    pub artifacts: Vec<Artifact>,
+    uploads: Option<PathBuf>,
+    interrupt: Interrupt,
+}
+
+/// The artifacts that are being called, the outermost first.
+#[derive(Clone, Debug, Default)]
+pub struct Callers(pub Vec<String>);
+
+impl Local {
+    /// Everything that this machine offers; uploads go to a folder, and signals stop the queries.
+    ///
+    /// # Errors
+    ///
+    /// When signals cannot be received.
+    pub fn new(
+        artifacts: Vec<Artifact>,
+        uploads: Option<PathBuf>,
+    ) -> Result<Arc<Self>, LocalFault> {
+        let interrupt = Interrupt::new();
+        stop_on_signals(interrupt.clone())?;
+        let mut registry = registry();
+        registry.add_plugins(call::PLUGINS);
+        Ok(Arc::new(Self { registry: Arc::new(registry), artifacts, uploads, interrupt }))
     }
-    Ok(session)
+
+    /// A session without variables; its messages go to standard error.
+    #[must_use]
+    pub fn session(self: &Arc<Self>, callers: Callers) -> Session {
+        let mut setup = Setup::agent(Arc::clone(&self.registry));
+        setup.log = Box::new(StandardError);
+        setup.interrupt = self.interrupt.clone();
+        let mut session = Session::new(setup);
+        session.extend::<Box<dyn Entropy>>(Arc::new(Box::new(SystemEntropy)));
+        if let Some(folder) = &self.uploads {
+            let uploader = FolderUploader::new(folder.clone());
+            session.extend::<Box<dyn Uploader>>(Arc::new(Box::new(uploader)));
+        }
+        session.extend(Arc::clone(self));
+        session.extend(Arc::new(callers));
+        session
+    }
 }
 
 /// Runs statements to their end and prints their rows.
