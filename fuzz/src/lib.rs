@@ -2,7 +2,9 @@
 //!
 //! `README.md` says how to run and how to add one.
 
+pub mod agent;
 pub mod certificates;
+pub mod comms;
 pub mod envelope;
 pub mod keys;
 pub mod names;
@@ -31,6 +33,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "query_text", run: query::text, seeds: query::texts },
     Target { name: "query_run", run: query::run, seeds: query::texts },
     Target { name: "pattern", run: query::pattern, seeds: query::patterns },
+    Target { name: "http_response", run: comms::http_response, seeds: comms::streams },
+    Target { name: "base_url", run: comms::base_url, seeds: comms::urls },
+    Target { name: "state_blob", run: comms::state_blob, seeds: comms::blobs },
+    Target { name: "queue_records", run: comms::queue_records, seeds: comms::records },
+    Target { name: "agent_inputs", run: agent::agent_inputs, seeds: agent::steps },
 ];
 
 /// The program of a target: under cargo-fuzz a fuzzer, else one that runs the files it is given.

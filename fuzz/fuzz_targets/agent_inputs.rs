@@ -1,0 +1,3 @@
+#![cfg_attr(fuzzing, no_main)]
+
+troodon_fuzz::target!(troodon_fuzz::agent::agent_inputs);
