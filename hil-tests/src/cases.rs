@@ -27,21 +27,28 @@ const EVENT_DELAY_MAX: Duration = Duration::from_secs(60);
 /// It is not so.
 pub fn an_agent_enrols_and_is_interrogated(programs: &Programs) -> Result<()> {
     let pair = Pair::start(programs, &Options::default())?;
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_owned();
+    let addresses = mac_addresses()?;
+    let mut row = Value::Null;
+    // The host name comes with the agent's own account of itself, the rest with the interrogation.
+    let known = wait_until("full record", COLLECT_MAX, || {
+        row = record_of(&pair)?;
+        let mut macs: Vec<&str> =
+            row["Macs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        macs.sort_unstable();
+        Ok(row["Hostname"] == *hostname && row["System"] == "linux" && macs == addresses)
+    });
+    known.with_context(|| format!("{hostname}, linux, {addresses:?} in {row}"))?;
+    pair.stop()
+}
+
+fn record_of(pair: &Pair) -> Result<Value> {
     let rows = pair.deployment.query(&format!(
-        "SELECT os_info.hostname AS Hostname, os_info.system AS System, os_info.mac_addresses AS Macs FROM clients(client_id='{}')",
+        "SELECT os_info.hostname AS Hostname, os_info.system AS System, os_info.mac_addresses AS Macs \
+         FROM clients(client_id='{}')",
         pair.client
     ))?;
-    let row = rows.first().context("no record")?;
-    let hostname = fs::read_to_string("/proc/sys/kernel/hostname")?;
-    ensure!(row["Hostname"] == hostname.trim(), "host name {} in {row}", hostname.trim());
-    ensure!(row["System"] == "linux", "system in {row}");
-    let mut macs: Vec<&str> = row["Macs"]
-        .as_array()
-        .map_or_else(Vec::new, |macs| macs.iter().filter_map(Value::as_str).collect());
-    macs.sort_unstable();
-    let expected = mac_addresses()?;
-    ensure!(macs == expected, "{expected:?} in {row}");
-    pair.stop()
+    rows.into_iter().next().context("no record of the client")
 }
 
 /// Hardware addresses of this machine's interfaces, sorted.

@@ -9,6 +9,7 @@ mod config_command;
 mod console;
 mod query_command;
 mod rows;
+mod uploads;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ use crate::artifact::{ArtifactError, Entry, Origin, Repository, references, yaml
 use crate::config::Config;
 
 use super::collect::{self, Collect};
+use super::uploads::{self, Uploads};
 use super::{Invocation, print};
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,8 @@ pub(super) enum ArtifactsCommand {
     Verify(Verify),
     /// Run an artifact on a client, wait, and print its rows
     Collect(Collect),
+    /// List the files that a collection sent, or copy them out of the server
+    Uploads(Uploads),
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +56,7 @@ pub(super) fn run(invocation: &Invocation, command: ArtifactsCommand) -> Result<
         ArtifactsCommand::Show(Show { name }) => show(&repository(invocation)?, &name),
         ArtifactsCommand::Verify(Verify { paths }) => verify(invocation, &paths),
         ArtifactsCommand::Collect(options) => collect::run(invocation, &options),
+        ArtifactsCommand::Uploads(options) => uploads::run(invocation, &options),
     }
 }
 

@@ -135,10 +135,12 @@ fn source(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Faul
     };
     let start = args.value("start_time").map_or(Ok(0), micros)?;
     let end = args.value("end_time").map_or(Ok(u64::MAX), micros)?;
-    let mut events = backend.store.events(&client_id(&args)?, &name, start..end);
+    let client = client_id(&args)?;
+    let mut events = backend.store.events(&client, &name, start..end);
     Ok(Box::new(Pull::new(move |_| {
         let Some(event) = events.next() else { return Ok(None) };
-        line(&event.map_err(fault)?.row).map(Some)
+        let event = event.map_err(fault)?;
+        json::event(&event.row, client.as_str(), event.received_us).map(Some)
     })))
 }
 

@@ -30,9 +30,21 @@ pub(super) fn row(fields: Map<String, Json>) -> Row {
 
 /// A row for a line of JSON.
 pub(super) fn line(line: &[u8]) -> Result<Row, Fault> {
-    let fields = serde_json::from_slice(line)
-        .map_err(|error| Fault::error(format!("a stored row is damaged: {error}")))?;
+    Ok(row(fields(line)?))
+}
+
+/// The row for an event, with the columns that Velociraptor adds: whose it is, and when it came, in milliseconds since
+/// 1970. Columns of these names that the agent sent do not count.
+pub(super) fn event(line: &[u8], client: &str, received_us: u64) -> Result<Row, Fault> {
+    let mut fields = fields(line)?;
+    fields.insert("ClientId".to_owned(), Json::from(client));
+    fields.insert("_ts".to_owned(), Json::from(received_us / 1000));
     Ok(row(fields))
+}
+
+fn fields(line: &[u8]) -> Result<Map<String, Json>, Fault> {
+    serde_json::from_slice(line)
+        .map_err(|error| Fault::error(format!("a stored row is damaged: {error}")))
 }
 
 /// The dict for a list of names and values.

@@ -1,0 +1,144 @@
+//! Captive portals, interception and wrong certificates, at the socket of the real agent.
+//!
+//! While the server is away something else answers on its port. The agent must give it nothing but requests for
+//! `server.pem`, keep the rows that it owes to the server, and deliver them when the server is back.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod authority;
+mod fake_server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_tests::{Options, Pair, Programs, wait_until};
+use rustls::ServerConfig;
+
+use authority::{Authority, Valid};
+use fake_server::{FakeServer, Heard};
+
+/// How long an agent may take to come by, and all rows to arrive.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Visits after which an impostor has seen enough.
+const VISITS: usize = 2;
+/// The name in the server's certificate.
+const SERVER: &str = "VelociraptorServer";
+
+/// Who answers, and what the agent may say to it.
+struct Impostor {
+    who: &'static str,
+    tls: Option<Arc<ServerConfig>>,
+    answer: Vec<u8>,
+    allowed: fn(&Heard) -> bool,
+}
+
+fn nothing(heard: &Heard) -> bool {
+    matches!(heard, Heard::NoHandshake)
+}
+
+/// The first message of TLS: a handshake record.
+fn only_a_hello(heard: &Heard) -> bool {
+    matches!(heard, Heard::Said(said) if said.first() == Some(&0x16) && !contains(said, b"HTTP/1.1"))
+}
+
+fn only_questions_for_the_certificate(heard: &Heard) -> bool {
+    match heard {
+        Heard::NoHandshake => true,
+        Heard::Said(said) => {
+            (said.is_empty() || said.starts_with(b"GET /server.pem HTTP/1.1\r\n"))
+                && !contains(said, b"POST ")
+        }
+    }
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
+}
+
+fn http(status: &str, header: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+fn impostors(ours: &Authority) -> anyhow::Result<Vec<Impostor>> {
+    let stranger = Authority::stranger()?;
+    let page = http("200 OK", "Content-Type: text/html\r\n", "<html>Please sign in</html>");
+    let moved = http("302 Found", "Location: https://127.0.0.1:9/\r\n", "");
+    let pem = |text: String| http("200 OK", "", &text);
+    let genuine = ours.tls(SERVER, Valid::Long)?;
+    let before_tls = |who, tls| Impostor { who, tls, answer: page.clone(), allowed: nothing };
+    let behind_tls = |who, answer| {
+        let tls = Some(Arc::clone(&genuine));
+        Impostor { who, tls, answer, allowed: only_questions_for_the_certificate }
+    };
+    Ok(vec![
+        Impostor { allowed: only_a_hello, ..before_tls("a page without TLS", None) },
+        before_tls("a stranger's certificate", Some(stranger.tls(SERVER, Valid::Long)?)),
+        before_tls("another name", Some(ours.tls("GRPC_GW", Valid::Long)?)),
+        before_tls("an expired certificate", Some(ours.tls(SERVER, Valid::NoLonger)?)),
+        behind_tls("a page for server.pem", page.clone()),
+        behind_tls("a redirect for server.pem", moved),
+        behind_tls("a stranger's server.pem", pem(stranger.certificate(SERVER, Valid::Long)?)),
+        behind_tls("a server.pem of another name", pem(ours.certificate("admin", Valid::Long)?)),
+        behind_tls("an expired server.pem", pem(ours.certificate(SERVER, Valid::NoLonger)?)),
+    ])
+}
+
+#[test]
+fn an_agent_gives_impostors_nothing_and_the_server_everything() {
+    let programs = Programs::find().expect("programs");
+    let options = Options::with_test_artifacts(&[]).impatient();
+    let Pair { mut agent, server, deployment, client } =
+        Pair::start(&programs, &options).expect("a pair");
+    let flow = deployment.schedule(&client, "Troodon.Test.Fifteen", &[]).expect("a flow");
+    wait_until("a row", WAIT_MAX, || Ok(!flow.numbers("N")?.is_empty())).expect("a row");
+    server.kill().expect("a kill");
+
+    let authority = Authority::of(&deployment).expect("the authority");
+    for impostor in impostors(&authority).expect("certificates") {
+        let Impostor { who, tls, answer, allowed } = impostor;
+        let fake = FakeServer::start(deployment.port(), tls, answer).expect("a port");
+        let visits = || fake.heard().len() >= VISITS;
+        agent
+            .wait_until("visits", WAIT_MAX, visits)
+            .unwrap_or_else(|error| panic!("{who}: {error}"));
+        for heard in fake.heard() {
+            assert!(allowed(&heard), "{who} heard {heard:?}");
+        }
+    }
+
+    let server = deployment.start_server().expect("the server again");
+    let record = flow.wait(WAIT_MAX).expect("an end");
+    assert_eq!(record["state"], "FINISHED", "{record}");
+    wait_until("the rows", WAIT_MAX, || Ok(flow.numbers("N")?.len() >= 15)).expect("rows");
+    assert_eq!(flow.numbers("N").expect("rows"), (1..=15).collect::<Vec<_>>());
+    agent.stop().expect("an end of the agent");
+    server.stop().expect("an end of the server");
+}
+
+#[test]
+fn an_agent_without_an_identity_enrols_with_nobody_but_the_server() {
+    let programs = Programs::find().expect("programs");
+    let options = Options::default().impatient();
+    let deployment = hil_tests::Deployment::generate_with(&programs, &options).expect("keys");
+    let stranger = Authority::stranger().expect("a stranger");
+    let genuine = Authority::of(&deployment).expect("the authority");
+    let tls = genuine.tls(SERVER, Valid::Long).expect("TLS");
+    let answer = http("200 OK", "", &stranger.certificate(SERVER, Valid::Long).expect("a PEM"));
+    let fake = FakeServer::start(deployment.port(), Some(tls), answer).expect("a port");
+    let mut agent = deployment.start_agent().expect("an agent");
+    agent.wait_until("visits", WAIT_MAX, || fake.heard().len() >= VISITS).expect("visits");
+    for heard in fake.heard() {
+        assert!(only_questions_for_the_certificate(&heard), "heard {heard:?}");
+    }
+    drop(fake);
+    let server = deployment.start_server().expect("the server");
+    deployment.wait_for_client(&mut agent).expect("enrolment");
+    agent.stop().expect("an end of the agent");
+    server.stop().expect("an end of the server");
+}
