@@ -243,7 +243,7 @@ fn output_of(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output)
 }
 
-fn run(command: &mut Command) -> Result<Vec<u8>> {
+pub(crate) fn run(command: &mut Command) -> Result<Vec<u8>> {
     let Output { status, stdout, stderr } =
         command.output().with_context(|| format!("cannot start {command:?}"))?;
     if !status.success() {

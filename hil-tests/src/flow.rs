@@ -1,11 +1,14 @@
 //! One collection, as whoever asked for it sees it.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::{Deployment, wait_until};
+use crate::deployment::run;
+use crate::{Deployment, Make, wait_until};
 
 /// A collection on a client.
 #[derive(Debug)]
@@ -117,26 +120,38 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Files that the collection sent, as the server keeps them: copies their bytes out of the server.
+    /// Bytes of the files that the collection sent, copied out of the server.
     ///
     /// # Errors
     ///
-    /// The query fails, or a file cannot be read.
+    /// The server gives none, or a copy cannot be read.
     pub fn uploads(&self) -> Result<Vec<Vec<u8>>> {
         let copies = tempfile::tempdir()?;
-        let rows = self.query("vfs_path", "uploads", "")?;
-        let mut files = Vec::new();
-        for (number, row) in rows.iter().enumerate() {
+        match self.deployment.served_by() {
+            Make::Troodon => {
+                let mut uploads = self.deployment.server_command();
+                uploads.args(["artifacts", "uploads", &self.id, "--client_id", &self.client]);
+                run(uploads.arg("--output").arg(copies.path()))?;
+            }
+            Make::Velociraptor => self.copy_uploads(copies.path())?,
+        }
+        let mut paths: Vec<_> =
+            fs::read_dir(copies.path())?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        paths.sort();
+        paths.iter().map(|path| Ok(fs::read(path)?)).collect()
+    }
+
+    fn copy_uploads(&self, folder: &Path) -> Result<()> {
+        for (number, row) in self.query("vfs_path", "uploads", "")?.iter().enumerate() {
             let path = row["vfs_path"].as_str().with_context(|| format!("no path in {row}"))?;
-            let copy = copies.path().join(number.to_string());
+            let copy = folder.join(number.to_string()).display().to_string();
             self.deployment.query(&format!(
                 "SELECT copy(filename={}, accessor='fs', dest={}) AS Copy FROM scope()",
                 quoted(path),
-                quoted(&copy.display().to_string())
+                quoted(&copy)
             ))?;
-            files.push(std::fs::read(&copy).with_context(|| format!("no copy of {path}"))?);
         }
-        Ok(files)
+        Ok(())
     }
 
     fn query(&self, columns: &str, plugin: &str, arguments: &str) -> Result<Vec<Value>> {

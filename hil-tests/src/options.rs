@@ -18,9 +18,9 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The same, with an agent that tries again after a second.
+    /// The same, with an agent that tries again after a second or two.
     pub fn impatient(mut self) -> Self {
-        merge(&mut self.merge, &json!({ "Client": { "max_poll": 1, "max_poll_std": 0 } }));
+        merge(&mut self.merge, &json!({ "Client": { "max_poll": 1, "max_poll_std": 1 } }));
         self
     }
 

@@ -14,7 +14,7 @@ mod authority;
 mod fake_server;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hil_tests::{Options, Pair, Programs, wait_until};
 use rustls::ServerConfig;
@@ -103,10 +103,12 @@ fn an_agent_gives_impostors_nothing_and_the_server_everything() {
     for impostor in impostors(&authority).expect("certificates") {
         let Impostor { who, tls, answer, allowed } = impostor;
         let fake = FakeServer::start(deployment.port(), tls, answer).expect("a port");
+        let start = Instant::now();
         let visits = || fake.heard().len() >= VISITS;
         agent
             .wait_until("visits", WAIT_MAX, visits)
             .unwrap_or_else(|error| panic!("{who}: {error}"));
+        eprintln!("{who}: {VISITS} visits in {:.1} s", start.elapsed().as_secs_f32());
         for heard in fake.heard() {
             assert!(allowed(&heard), "{who} heard {heard:?}");
         }
