@@ -1,7 +1,8 @@
 //! The agent for Linux: what VQL can ask of this machine, the link to the server, and the local commands.
 //!
-//! The query language itself is `troodon-vql`, the protocol is `troodon-core`; this crate adds files, sockets and time, and the plugins, functions and accessors that need an
-//! operating system. Nothing here runs another program to learn something, except `execve()`, which was asked to.
+//! The query language itself is `troodon-vql`, the protocol is `troodon-core`; this crate adds files, sockets and time, and
+//! the plugins, functions and accessors that need an operating system. Nothing here runs another program to learn something,
+//! except `execve()`, which was asked to.
 
 pub mod accessor;
 pub mod artifact;

@@ -178,7 +178,8 @@ struct ClientFile<'a> {
 }
 
 impl Config {
-    /// Reads a file of [`limits::CONFIG_BYTES`](crate::limits::CONFIG_BYTES) at most. Nothing is required of it yet: see [`Config::check_server`].
+    /// Reads a file of [`limits::CONFIG_BYTES`](crate::limits::CONFIG_BYTES) at most. Nothing is required of it yet:
+    /// see [`Config::check_server`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = file::read_limited(path)?;
         from_yaml(&text, &path.display().to_string()).map(legacy::migrate)

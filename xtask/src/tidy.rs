@@ -15,7 +15,7 @@ const FILE_LINES_MAX: usize = 500;
 /// Longest file of a board crate, in lines: pins, clocks and parts, no logic.
 const BOARD_LINES_MAX: usize = 150;
 /// Longest line, in characters.
-const LINE_CHARACTERS_MAX: usize = 120;
+const LINE_CHARACTERS_MAX: usize = 130;
 
 /// A word that may not stand in a Rust file, and what to do about it.
 struct Banned {
@@ -97,7 +97,8 @@ fn check_rust(path: &str, text: &str) -> Vec<String> {
     }
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
-        if line.chars().count() > LINE_CHARACTERS_MAX {
+        // A text in quotes may be longer: cutting it changes it.
+        if line.chars().count() > LINE_CHARACTERS_MAX && !line.contains('"') {
             findings.push(format!("{path}:{number}: over {LINE_CHARACTERS_MAX} characters"));
         }
         for banned in BANNED.iter().filter(|banned| applies(banned, path)) {
