@@ -121,8 +121,8 @@ static TEST: Plugin = Plugin::new("test", "Three rows.", &[], |_, _, _| {
 static GROUPBYTEST: Plugin = Plugin::new("groupbytest", "Four rows.", &[], |_, _, _| {
     let columns = Columns::fixed(&["foo", "bar", "baz"]);
     let rows = [(1, 5, "a"), (2, 5, "b"), (3, 2, "c"), (4, 2, "d")];
-    let row = |(foo, bar, baz)| {
-        Row::new(&columns, vec![Value::Int(foo), Value::Int(bar), Value::from(baz)])
+    let row = |(first, second, third)| {
+        Row::new(&columns, vec![Value::Int(first), Value::Int(second), Value::from(third)])
     };
     Ok(Ready::boxed(rows.into_iter().map(row).collect()))
 });
