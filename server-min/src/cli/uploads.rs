@@ -7,11 +7,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use troodon_vql::Permission;
 
 use crate::model::id::{ClientId, FlowId};
 use crate::store::upload::Upload;
 
-use super::{Console, Invocation};
+use super::Invocation;
+use super::console::Console;
 
 /// Characters of the agent's file name that are kept.
 const NAME_CHARS: usize = 80;
@@ -30,6 +32,7 @@ pub(super) struct Uploads {
 
 pub(super) fn run(invocation: &Invocation, options: &Uploads) -> Result<()> {
     let console = Console::open(invocation)?;
+    console.acl.check(&console.principal, &[Permission::ReadResults])?;
     let Uploads { flow, client, output } = options;
     if let Some(folder) = output {
         // What comes from a suspect machine is for its investigator's eyes.
