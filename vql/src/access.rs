@@ -171,6 +171,8 @@ impl fmt::Display for Denied {
     }
 }
 
+impl core::error::Error for Denied {}
+
 fn listed(permissions: &[Permission]) -> String {
     let names: alloc::vec::Vec<_> = permissions.iter().map(|one| one.name()).collect();
     names.join(" ")
