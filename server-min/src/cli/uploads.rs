@@ -5,7 +5,7 @@ use std::io::{Read, copy};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use troodon_vql::Permission;
 
@@ -32,7 +32,8 @@ pub(super) struct Uploads {
 
 pub(super) fn run(invocation: &Invocation, options: &Uploads) -> Result<()> {
     let console = Console::open(invocation)?;
-    console.acl.check(&console.principal, &[Permission::ReadResults])?;
+    let allowed = console.acl.check(&console.principal, &[Permission::ReadResults]);
+    allowed.map_err(|denied| anyhow!("PermissionDenied: {denied}"))?;
     let Uploads { flow, client, output } = options;
     if let Some(folder) = output {
         // What comes from a suspect machine is for its investigator's eyes.
