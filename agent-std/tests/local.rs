@@ -171,7 +171,7 @@ fn a_folder_without_permission_is_logged_and_the_rest_is_found() {
     let closed = folder.path().join("closed");
     fs::create_dir(&closed).unwrap();
     fs::write(folder.path().join("open.txt"), "").unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let (rows, log) = query_with(
         "SELECT Name FROM glob(globs='**', root=Root)",
         &[("Root", folder.path().to_str().unwrap())],
