@@ -66,35 +66,6 @@ impl Metadata {
     pub fn file_type(&self) -> FileType {
         FileType::from_raw_mode(self.mode)
     }
-
-    /// Kind and permissions as `ls -l` writes them: `drwxr-xr-x`.
-    #[must_use]
-    pub fn mode_text(&self) -> String {
-        let kind = match self.file_type() {
-            FileType::RegularFile => '-',
-            FileType::Directory => 'd',
-            FileType::Symlink => 'l',
-            FileType::Fifo => 'p',
-            FileType::Socket => 's',
-            FileType::CharacterDevice => 'c',
-            FileType::BlockDevice => 'b',
-            _ => '?',
-        };
-        let mut text = String::with_capacity(10);
-        text.push(kind);
-        for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-            let bits = self.mode >> shift;
-            text.push(if bits & 4 == 0 { '-' } else { 'r' });
-            text.push(if bits & 2 == 0 { '-' } else { 'w' });
-            text.push(match (self.mode & special != 0, bits & 1 != 0) {
-                (true, true) => letter,
-                (true, false) => letter.to_ascii_uppercase(),
-                (false, true) => 'x',
-                (false, false) => '-',
-            });
-        }
-        text
-    }
 }
 
 impl From<&Statx> for Metadata {
@@ -163,22 +134,6 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-
-    fn mode_text(mode: u32) -> String {
-        let mut metadata = Metadata::of(Path::new("/"), Links::Follow).unwrap();
-        metadata.mode = mode;
-        metadata.mode_text()
-    }
-
-    #[test]
-    fn modes_read_like_ls() {
-        assert_eq!(mode_text(0o100_644), "-rw-r--r--");
-        assert_eq!(mode_text(0o040_755), "drwxr-xr-x");
-        assert_eq!(mode_text(0o120_777), "lrwxrwxrwx");
-        assert_eq!(mode_text(0o041_777), "drwxrwxrwt");
-        assert_eq!(mode_text(0o104_755), "-rwsr-xr-x");
-        assert_eq!(mode_text(0o102_644), "-rw-r-Sr--");
-    }
 
     #[test]
     fn special_files_are_refused_without_waiting() {

@@ -310,3 +310,19 @@ fn upload(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let name = args.value("name").filter(|name| !name.is_null()).map_or(file, path);
     uploader.upload(cx, Upload { reader: &mut *reader, name, accessor: accessor_name, info })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_read_like_ls() {
+        let text = |kind, mode| mode_text(&FileInfo { kind, mode, ..FileInfo::default() });
+        assert_eq!(text(FileKind::Regular, 0o100_644), "-rw-r--r--");
+        assert_eq!(text(FileKind::Directory, 0o040_755), "drwxr-xr-x");
+        assert_eq!(text(FileKind::Link, 0o120_777), "lrwxrwxrwx");
+        assert_eq!(text(FileKind::Directory, 0o041_777), "drwxrwxrwt");
+        assert_eq!(text(FileKind::Regular, 0o104_755), "-rwsr-xr-x");
+        assert_eq!(text(FileKind::Regular, 0o102_644), "-rw-r-Sr--");
+    }
+}
