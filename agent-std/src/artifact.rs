@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::limits::ARTIFACT_LEN_MAX;
+use crate::yaml::{self, YamlFault};
 
 /// One artifact. Keys that matter to a server only are skipped.
 #[derive(Clone, Debug, Deserialize)]
@@ -102,7 +103,7 @@ pub enum ArtifactFault {
     TooLarge(PathBuf),
     /// A file is no artifact.
     #[error("{}: {}", .0.display(), .1)]
-    Parse(PathBuf, String),
+    Parse(PathBuf, #[source] YamlFault),
 }
 
 impl Artifact {
@@ -111,8 +112,8 @@ impl Artifact {
     /// # Errors
     ///
     /// What is wrong, with its line.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        serde_saphyr::from_str(text).map_err(|why| why.to_string())
+    pub fn parse(text: &str) -> Result<Self, YamlFault> {
+        yaml::from_str(text)
     }
 
     /// Statements that bind the parameters with their types, and what the artifact exports.
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_told_with_its_place() {
-        let why = Artifact::parse("name: [1\n").unwrap_err();
+        let why = Artifact::parse("name: [1\n").unwrap_err().to_string();
         assert!(why.contains("line"), "{why}");
     }
 }

@@ -120,7 +120,8 @@ impl ClientCommand {
 async fn run(config_path: &Path) -> Result<(), ClientFault> {
     let config = config::load(config_path)?;
     let path = Path::new(&config.writeback_linux);
-    let identity = identity(path, wall_clock().as_seconds())?;
+    let mut rng = seeded()?;
+    let identity = identity(path, wall_clock().as_seconds(), &mut rng)?;
     let storage = FileStorage::open(&path.with_extension("queue"))?;
     let epoch = std::time::Instant::now();
     let setting = |outlet: Arc<dyn Outlet>| Setting {
@@ -132,10 +133,19 @@ async fn run(config_path: &Path) -> Result<(), ClientFault> {
     };
     let (worker, reports) =
         Worker::start(setting, epoch).map_err(system("cannot start a thread for queries"))?;
-    let mut client = Client::new(&config, identity, storage, worker, epoch)?;
+    let mut client = Client::new(&config, identity, storage, worker, rng, epoch)?;
     tracing::info!(client_id = %client.agent.id(), "started");
     client.work(reports).await?;
     client.stop()
+}
+
+fn seeded() -> Result<ChaCha20Rng, ClientFault> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| ClientFault::System {
+        what: "no random numbers",
+        error: io::Error::other(error),
+    })?;
+    Ok(ChaCha20Rng::from_seed(seed))
 }
 
 fn entropy() -> Arc<Box<dyn Entropy>> {
@@ -176,14 +186,9 @@ impl Client {
         identity: Identity,
         storage: FileStorage,
         worker: Worker,
+        mut rng: ChaCha20Rng,
         epoch: std::time::Instant,
     ) -> Result<Self, ClientFault> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| ClientFault::System {
-            what: "no random numbers",
-            error: io::Error::other(error),
-        })?;
-        let mut rng = ChaCha20Rng::from_seed(seed);
         let install_time = identity.install_time;
         let limits = QueueLimits { batch: BATCH_LEN, ..QueueLimits::default() };
         let key = Box::new(identity.key);

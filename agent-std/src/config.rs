@@ -10,6 +10,7 @@ use thiserror::Error;
 use troodon_core::config::{ClientConfig, Version};
 
 use crate::limits::CONFIG_LEN_MAX;
+use crate::yaml::{self, YamlFault};
 
 /// What an agent's file holds. Unknown keys are an error: a key that was meant to protect must not be passed over.
 #[derive(Debug, Deserialize)]
@@ -40,16 +41,12 @@ pub enum ConfigFault {
     #[error("{0}: longer than {CONFIG_LEN_MAX} bytes; this is no configuration")]
     TooLong(PathBuf),
     /// The text is not what it should be.
-    #[error("{path}:{line}:{column}: {problem}")]
+    #[error("{path}:{}:{}: {}", .fault.line, .fault.column, .fault.problem)]
     Malformed {
         /// Which file.
         path: PathBuf,
-        /// Counted from 1; 0 when unknown.
-        line: u64,
-        /// Counted from 1; 0 when unknown.
-        column: u64,
-        /// What is wrong.
-        problem: String,
+        /// What is wrong, and where.
+        fault: YamlFault,
     },
     /// A key that every deployment has is missing.
     #[error("{path}: Client.{key} is missing; take the file that `troodon config client` writes")]
@@ -94,12 +91,7 @@ fn read(path: &Path) -> Result<String, ConfigFault> {
 
 /// Reads YAML strictly and says in one line where it is wrong.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(path: &Path, text: &'a str) -> Result<T, ConfigFault> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
-        let problem = error.render().split_whitespace().collect::<Vec<_>>().join(" ");
-        ConfigFault::Malformed { path: path.to_owned(), line, column, problem }
-    })
+    yaml::from_str(text).map_err(|fault| ConfigFault::Malformed { path: path.to_owned(), fault })
 }
 
 fn check(path: &Path, client: &ClientConfig) -> Result<(), ConfigFault> {

@@ -24,3 +24,4 @@ pub mod tls;
 pub mod upload;
 pub mod worker;
 pub mod writeback;
+pub mod yaml;

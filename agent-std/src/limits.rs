@@ -28,6 +28,9 @@ pub const SEGMENT_LEN_MAX: u64 = 1024 * 1024;
 /// Longest client configuration, in bytes: certificates and lists take some tens of kilobytes.
 pub const CONFIG_LEN_MAX: u64 = 1024 * 1024;
 
+/// Lists and mappings around a value in a YAML file. Configurations have 5; the reader calls itself for each.
+pub const YAML_DEPTH_MAX: usize = 32;
+
 /// How long one look waits for output of a program. Cancellation is noticed between two looks.
 pub const CHILD_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 

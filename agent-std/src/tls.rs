@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
+use rustls::crypto::{CryptoProvider, ring as provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
+use sha2::{Digest, Sha256};
 use thiserror::Error as ThisError;
 
 /// What the configuration says about TLS, in PEM and hex as it stands there.
@@ -133,7 +133,7 @@ impl Trust {
 
     fn has_thumbprint(&self, leaf: &CertificateDer<'_>) -> bool {
         // A thumbprint is public, so a plain comparison leaks nothing.
-        self.thumbprints.iter().any(|thumbprint| thumbprint == digest(&SHA256, leaf).as_ref())
+        self.thumbprints.iter().any(|thumbprint| *thumbprint == *Sha256::digest(leaf))
     }
 }
 

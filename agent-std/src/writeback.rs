@@ -8,15 +8,19 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use troodon_core::config::Secret;
 use troodon_core::error::KeyFault;
 use troodon_core::identity::ClientId;
 use troodon_core::rsa::PrivateKey;
-use troodon_core::rsa::aws::AwsKey;
+use troodon_core::rsa::soft::SoftKey;
 
 use crate::config::{self, ConfigFault};
+
+/// Bits of a fresh key: what the original makes (docs/protocol.md section 2.1).
+const KEY_BITS: u32 = 2048;
 
 /// The keys that matter here; the others of the real client are passed over and left as they are.
 #[derive(Debug, Deserialize, Serialize)]
@@ -33,7 +37,7 @@ struct Writeback {
 /// Who this agent is.
 pub struct Identity {
     /// Its key.
-    pub key: AwsKey,
+    pub key: SoftKey,
     /// When it was made, in seconds since 1970; 0 when not known.
     pub install_time: u64,
 }
@@ -74,23 +78,27 @@ pub enum WritebackFault {
 /// # Errors
 ///
 /// [`WritebackFault`] says which file and what to do.
-pub fn identity(path: &Path, now: u64) -> Result<Identity, WritebackFault> {
+pub fn identity(
+    path: &Path,
+    now: u64,
+    rng: &mut dyn CryptoRng,
+) -> Result<Identity, WritebackFault> {
     match fs::read_to_string(path) {
-        Ok(text) => read(path, &text),
-        Err(error) if error.kind() == ErrorKind::NotFound => make(path, now),
+        Ok(text) => read(path, &Secret::new(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => make(path, now, rng),
         Err(error) => Err(WritebackFault::System { path: path.to_owned(), error }),
     }
 }
 
-fn read(path: &Path, text: &str) -> Result<Identity, WritebackFault> {
-    let writeback: Writeback = config::parse(path, text)?;
-    let key = AwsKey::from_pkcs1_pem(writeback.private_key.expose().as_bytes())
+fn read(path: &Path, text: &Secret) -> Result<Identity, WritebackFault> {
+    let writeback: Writeback = config::parse(path, text.expose())?;
+    let key = SoftKey::from_pkcs1_pem(writeback.private_key.expose().as_bytes())
         .map_err(|fault| WritebackFault::BadKey { path: path.to_owned(), fault })?;
     Ok(Identity { key, install_time: writeback.install_time })
 }
 
-fn make(path: &Path, now: u64) -> Result<Identity, WritebackFault> {
-    let key = AwsKey::generate().map_err(WritebackFault::Generation)?;
+fn make(path: &Path, now: u64, rng: &mut dyn CryptoRng) -> Result<Identity, WritebackFault> {
+    let key = SoftKey::generate(rng, KEY_BITS).map_err(WritebackFault::Generation)?;
     let pem = key.to_pkcs1_pem().map_err(WritebackFault::Generation)?;
     let writeback = Writeback {
         private_key: Secret::new(pem.to_string()),
@@ -107,13 +115,14 @@ fn write(path: &Path, writeback: &Writeback) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let text = serde_saphyr::to_string(writeback).map_err(io::Error::other)?;
+    // JSON is YAML, and the original's programs read it as such.
+    let text = Secret::new(serde_json::to_string(writeback).map_err(io::Error::other)?);
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".fresh");
     // What an earlier run left behind when it was cut off was never in use.
     let _left_behind = fs::remove_file(&fresh);
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(text.expose().as_bytes())?;
     file.sync_all()?;
     fs::hard_link(&fresh, path)?;
     fs::remove_file(&fresh)?;

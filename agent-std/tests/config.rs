@@ -6,9 +6,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use tempfile::TempDir;
 use troodon_agent::config::{ConfigFault, load};
-use troodon_agent::writeback::{WritebackFault, identity};
+use troodon_agent::writeback::{Identity, WritebackFault, identity};
 use troodon_core::identity::ClientId;
 use troodon_core::rsa::PrivateKey;
 
@@ -27,6 +29,10 @@ Client:
 autoexec:
   argv: [artifacts, list]
 ";
+
+fn made_or_read(path: &Path, now: u64) -> Result<Identity, WritebackFault> {
+    identity(path, now, &mut ChaCha20Rng::from_seed([7; 32]))
+}
 
 fn file(folder: &TempDir, text: &str) -> PathBuf {
     let path = folder.path().join("client.config.yaml");
@@ -79,8 +85,8 @@ fn what_is_no_configuration_is_refused() {
 fn an_identity_is_made_once_and_kept_private() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state/agent.writeback.yaml");
-    let made = identity(&path, 1_700_000_000).unwrap();
-    let read = identity(&path, 1_800_000_000).unwrap();
+    let made = made_or_read(&path, 1_700_000_000).unwrap();
+    let read = made_or_read(&path, 1_800_000_000).unwrap();
     assert_eq!(ClientId::of(made.key.public()), ClientId::of(read.key.public()));
     assert_eq!(read.install_time, 1_700_000_000);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -93,11 +99,15 @@ fn an_identity_is_made_once_and_kept_private() {
 fn the_file_of_a_real_client_is_used_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.writeback.yaml");
-    let made = identity(&path, 1).unwrap();
-    let mut text = fs::read_to_string(&path).unwrap();
-    text.push_str("last_server_serial_number: 7\nevent_queries:\n  version: 3\n");
+    let made = made_or_read(&path, 1).unwrap();
+    let pem = made.key.to_pkcs1_pem().unwrap();
+    let text = format!(
+        "private_key: |\n  {}\nlast_server_serial_number: 7\nevent_queries:\n  version: 3\ninstall_time: 1600000000\n",
+        pem.trim_end().replace('\n', "\n  ")
+    );
     fs::write(&path, &text).unwrap();
-    let read = identity(&path, 2).unwrap();
+    let read = made_or_read(&path, 2).unwrap();
+    assert_eq!(read.install_time, 1_600_000_000);
     assert_eq!(ClientId::of(made.key.public()), ClientId::of(read.key.public()));
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }
@@ -110,7 +120,7 @@ fn a_damaged_identity_is_never_replaced() {
         ["private_key: \"\"\n", "client_id: C.0123456789abcdef\n", "private_key: no key\n"]
     {
         fs::write(&path, damaged).unwrap();
-        let fault = identity(&path, 1).map(drop).unwrap_err();
+        let fault = made_or_read(&path, 1).map(drop).unwrap_err();
         assert!(matches!(fault, WritebackFault::BadKey { .. }), "{fault}");
         assert!(fault.to_string().contains("delete it to enrol as another client"));
         assert_eq!(fs::read_to_string(&path).unwrap(), damaged);

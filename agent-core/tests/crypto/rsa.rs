@@ -39,6 +39,20 @@ fn the_soft_back_end_holds_together() {
     holds_together(client_key());
 }
 
+#[test]
+fn the_soft_back_end_blinds_every_private_operation() {
+    let key = client_key();
+    let sealed = key.public().encrypt_oaep_sha1(&mut rng(1), b"text").unwrap();
+    // A factor as long as the modulus is drawn for each; the position counts words of 4 bytes.
+    let factor = u128::try_from(key.public().modulus().len() / 4).unwrap();
+    let mut random = rng(2);
+    key.sign_pkcs1_sha256(&mut random, b"message").unwrap();
+    let signed_at = random.get_word_pos();
+    assert!(signed_at >= factor, "{signed_at}");
+    key.decrypt_oaep_sha1(&mut random, &sealed).unwrap();
+    assert!(random.get_word_pos() - signed_at >= factor);
+}
+
 #[cfg(feature = "aws-lc")]
 #[test]
 fn the_aws_back_end_holds_together_and_is_the_same_key() {
