@@ -22,6 +22,11 @@ pub fn programs() -> Result<Programs> {
     Programs::within(&folder)
 }
 
+/// Builds the agent for speed instead of size.
+pub fn fast_agent() -> Result<PathBuf> {
+    build("the agent", "troodon-agent", "troodon-agent", "release")
+}
+
 fn build(what: &str, package: &str, program: &str, profile: &str) -> Result<PathBuf> {
     let arguments = ["build", "--package", package, "--profile", profile, "--target", MUSL_TARGET];
     step::run(&format!("build {what}"), &mut step::cargo(arguments))?;

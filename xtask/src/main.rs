@@ -1,7 +1,8 @@
-//! Set-up, demo, test, sizes, tidy: what CI calls, and nothing else.
+//! Set-up, demo, test, sizes, bench, tidy: what CI calls, and nothing else.
 //!
 //! `cargo xtask --help` lists the tasks. Each prints one line per step; what a step prints itself is shown as it is.
 
+mod bench;
 mod build;
 mod demo;
 mod interop;
@@ -11,12 +12,13 @@ mod step;
 mod test;
 mod tidy;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Works on the project: set-up, demo, test, sizes, tidy.
+/// Works on the project: set-up, demo, test, sizes, bench, tidy.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
@@ -30,6 +32,16 @@ enum Task {
     Demo(demo::Arguments),
     /// Run every test; installs what is missing with rustup and apt
     Test(test::Arguments),
+    /// Print how fast queries run, beside Velociraptor if VELOCIRAPTOR_BIN names it
+    Bench(bench::Arguments),
+    /// Run one query and print what it takes; `bench` uses it
+    #[command(hide = true)]
+    Measure {
+        /// The program
+        program: PathBuf,
+        /// The query
+        text: String,
+    },
     /// Print sizes of binaries and memory of idle processes, and fail over the budget
     Sizes,
     /// Check what the compiler does not: module docs, forbidden words, file lengths
@@ -52,6 +64,8 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Measure { program, text } => bench::measure(&program, &text),
         Task::Sizes => sizes::run(),
         Task::Tidy => tidy::run(),
         Task::Interop(arguments) => interop::run(&arguments),

@@ -22,7 +22,13 @@ pub const MUSL_TARGET: &str = "x86_64-unknown-linux-musl";
 /// Makes sure that the targets and the C compilers that builds need are there.
 pub fn install() -> Result<()> {
     add_targets()?;
-    let missing: Vec<&str> = [("cc", "gcc"), ("musl-gcc", "musl-tools"), ("make", "make")]
+    let wanted = [
+        ("cc", "gcc"),
+        ("musl-gcc", "musl-tools"),
+        ("make", "make"),
+        ("qemu-system-arm", "qemu-system-arm"),
+    ];
+    let missing: Vec<&str> = wanted
         .into_iter()
         .filter(|(program, _)| !is_installed(program))
         .map(|(_, package)| package)

@@ -1,4 +1,6 @@
-//! Sizes of the programs and memory of the idle processes, against their budgets.
+//! Sizes of the programs and of firmware, and memory of the idle processes, against their budgets.
+
+mod firmware;
 
 use std::fs;
 use std::path::Path;
@@ -34,6 +36,7 @@ pub fn run() -> Result<()> {
     let mut figures = Figures::default();
     figures.add("agent on disk", kib(&programs.agent)?, "KiB", Some(AGENT_DISK_KIB_MAX));
     figures.add("server on disk", kib(&programs.server)?, "KiB", None);
+    firmware::measure(&mut figures)?;
     measure_processes(&programs, &mut figures)?;
     figures.print();
     figures.check()
