@@ -1,6 +1,6 @@
 //! The commands that need no server: `query` and `artifacts`.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -82,7 +82,7 @@ impl QueryCommand {
         for (name, value) in self.env {
             session.set(name, value);
         }
-        let mut printer = Printer::new(io::stdout().lock(), self.output.format);
+        let mut printer = Printer::new(BufWriter::new(io::stdout().lock()), self.output.format);
         for text in &self.vql {
             local::run(&mut session, text, &mut printer)?;
         }
@@ -167,7 +167,7 @@ fn collect(
         }
         session
     };
-    let mut printer = Printer::new(io::stdout().lock(), output.format);
+    let mut printer = Printer::new(BufWriter::new(io::stdout().lock()), output.format);
     for source in &artifact.sources {
         let is_met = [&artifact.precondition, &source.precondition].into_iter().all(|condition| {
             condition.is_empty() || has_row(&mut session(), &format!("{preamble}{condition}"))
