@@ -35,30 +35,36 @@ enum Given {
 }
 
 impl Args {
-    /// Checks and converts what a call gives against the table.
-    pub(crate) fn parse(
+    /// No arguments yet, and room for some.
+    pub(crate) fn new(entry: &'static Entry, room: usize) -> Self {
+        Self { entry, given: Vec::with_capacity(room), path: None, wildcard: true }
+    }
+
+    /// Checks and converts one argument against the table.
+    pub(crate) fn add(
+        &mut self,
         cx: &mut Context,
         scope: &Scope,
-        entry: &'static Entry,
-        given: Vec<(Text, Lazy)>,
-    ) -> Result<Self, Fault> {
-        let given_max = given.len();
-        let mut args =
-            Self { entry, given: Vec::with_capacity(given_max), path: None, wildcard: true };
-        for (name, lazy) in given {
-            let declared = entry.args.iter().find(|arg| *name == *arg.name.as_bytes());
-            let one = match declared {
-                Some(arg) => convert(cx, scope, arg.name, arg.kind, lazy)?,
-                None if entry.others == Others::Kept => Given::Lazy(lazy),
-                None => return Err(Fault::error(format!("Unexpected arg {name}"))),
-            };
-            args.given.push((name, one));
+        name: Text,
+        lazy: Lazy,
+    ) -> Result<(), Fault> {
+        let declared = self.entry.args.iter().find(|arg| *name == *arg.name.as_bytes());
+        let one = match declared {
+            Some(arg) => convert(cx, scope, arg.name, arg.kind, lazy)?,
+            None if self.entry.others == Others::Kept => Given::Lazy(lazy),
+            None => return Err(Fault::error(format!("Unexpected arg {name}"))),
+        };
+        self.given.push((name, one));
+        Ok(())
+    }
+
+    /// The arguments, if none is missing.
+    pub(crate) fn complete(self) -> Result<Self, Fault> {
+        let missing = |name: &str| !self.given.iter().any(|(given, _)| *given == name);
+        match self.entry.args.iter().find(|arg| arg.required && missing(arg.name)) {
+            Some(arg) => Err(Fault::error(format!("Field {} is required", arg.name))),
+            None => Ok(self),
         }
-        let missing = |name: &str| !args.given.iter().any(|(given, _)| *given == name);
-        if let Some(arg) = entry.args.iter().find(|arg| arg.required && missing(arg.name)) {
-            return Err(Fault::error(format!("Field {} is required", arg.name)));
-        }
-        Ok(args)
     }
 
     /// The same arguments, with what only a plugin is told.

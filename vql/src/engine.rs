@@ -22,17 +22,16 @@ pub(crate) use select::{guard, open as open_select};
 
 use alloc::vec::Vec;
 
-use aggregate::Aggregates;
-use select::LazyRow;
+use select::{Layouts, LazyRow};
 
 /// What the evaluator keeps in the [`Context`](crate::Context) of a session.
 #[derive(Default)]
 pub(crate) struct State {
     depth: u16,
-    aggregates: Aggregates,
     /// Rows whose columns are being evaluated, innermost last.
     lazy_rows: Vec<LazyRow>,
     next_serial: u64,
+    layouts: Layouts,
 }
 
 impl State {

@@ -34,8 +34,8 @@ pub const PATTERN_NESTING_MAX: u32 = 64;
 /// Lambdas that one session keeps parsed.
 pub const LAMBDAS_KEPT_MAX: usize = 64;
 
-/// Aggregate contexts before those that nobody can reach any more are swept.
-pub const AGGREGATES_SWEEP_FROM: usize = 64;
+/// Queries of which one session remembers how their columns are laid out.
+pub const LAYOUTS_KEPT_MAX: usize = 64;
 
 /// Bytes that are read of a file at a time. A flash page or a disk's read-ahead is well used by it, and a
 /// board has room for it.

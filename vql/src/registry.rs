@@ -7,7 +7,6 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::any::Any;
 use core::fmt;
 
 use crate::access::Permission;
@@ -50,7 +49,7 @@ pub enum FunctionBody {
 }
 
 /// The state of an aggregate: `None` before its first row.
-pub type FoldState = Option<alloc::boxed::Box<dyn Any + Send>>;
+pub type FoldState = Option<Value>;
 
 /// What plugins and functions say about themselves.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::budget::Fault;
 use crate::context::Context;
 use crate::engine::{Scope, StoredQuery};
-use crate::value::{Instant, List, Row, Value};
+use crate::value::{Columns, Instant, List, Row, Value};
 
 /// A running source of rows.
 ///
@@ -108,7 +108,10 @@ impl RowSource {
     pub fn open(&self, cx: &mut Context, scope: &Scope) -> Result<Box<dyn Rows>, Fault> {
         match self {
             Self::Query(query) => Ok(query.open(scope)),
-            Self::List(list) => Ok(Box::new(Elements { list: list.clone(), next: 0 })),
+            Self::List(list) => {
+                let columns = Columns::fixed(&["_value"]);
+                Ok(Box::new(Elements { list: list.clone(), columns, next: 0 }))
+            }
             Self::One(row) => Ok(Ready::boxed(vec![row.clone()])),
             Self::Scope(scope) => Ok(Ready::boxed(vec![scope.to_row(cx)?])),
             Self::Nothing => Ok(Ready::boxed(Vec::new())),
@@ -131,6 +134,7 @@ impl From<Value> for RowSource {
 
 struct Elements {
     list: List,
+    columns: Columns,
     next: usize,
 }
 
@@ -140,7 +144,7 @@ impl Rows for Elements {
         self.next = self.next.saturating_add(1);
         Ok(Step::Row(match element {
             Value::Dict(row) => row.clone(),
-            scalar => Row::single("_value", scalar.clone()),
+            scalar => Row::new(&self.columns, vec![scalar.clone()]),
         }))
     }
 }

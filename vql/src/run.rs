@@ -71,7 +71,7 @@ impl Session {
 
     /// The variables, for a host that evaluates something itself.
     pub fn scope(&mut self) -> Scope {
-        Scope::root(&mut self.cx, &self.globals)
+        Scope::root(&self.globals)
     }
 
     /// Evaluates one expression to its end.

@@ -1,66 +1,71 @@
 //! The states of aggregates.
 //!
 //! An aggregate has one state for each place where it is called, within a context. A statement, a
-//! group and each call of a stored function or query has its own context. A context lives as
-//! long as something refers to its key.
+//! group and each call of a stored function or query has its own context.
 
-use alloc::collections::BTreeMap;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
-use crate::limits::AGGREGATES_SWEEP_FROM;
+use spin::Mutex;
+
 use crate::registry::FoldState;
 use crate::syntax::ast::Call;
 
-/// Refers to a context.
-#[derive(Clone, Debug)]
-pub(crate) struct AggregateKey(Arc<u64>);
+/// A context; clones share its states.
+#[derive(Clone, Default)]
+pub(crate) struct Aggregates(Arc<Mutex<Vec<Site>>>);
 
-#[derive(Default)]
-pub(super) struct Aggregates {
-    contexts: BTreeMap<u64, Group>,
-    next: u64,
-    sweep_at: usize,
-}
-
-struct Group {
-    alive: Weak<u64>,
-    states: BTreeMap<usize, FoldState>,
+/// A place where an aggregate is called.
+struct Site {
+    /// The tree outlives the contexts of its statement, so an address means one call.
+    address: usize,
+    state: FoldState,
 }
 
 impl Aggregates {
-    pub(super) fn open(&mut self) -> AggregateKey {
-        if self.contexts.len() >= self.sweep_at.max(AGGREGATES_SWEEP_FROM) {
-            self.contexts.retain(|_, group| group.alive.strong_count() > 0);
-            self.sweep_at = self.contexts.len().saturating_mul(2);
+    /// Takes the state of a call out, so that nothing is locked while the body works.
+    pub(super) fn take(&self, call: &Call) -> FoldState {
+        let mut sites = self.0.lock();
+        sites.iter_mut().find(|site| site.address == address(call))?.state.take()
+    }
+
+    pub(super) fn put(&self, call: &Call, state: FoldState) {
+        let mut sites = self.0.lock();
+        let address = address(call);
+        match sites.iter_mut().find(|site| site.address == address) {
+            Some(site) => site.state = state,
+            None => {
+                sites.reserve_exact(1);
+                sites.push(Site { address, state });
+            }
         }
-        let id = self.next;
-        self.next = id.saturating_add(1);
-        AggregateKey(Arc::new(id))
     }
 
-    /// Takes the state of a call out. The tree outlives the contexts of its statement, so an address
-    /// means one call.
-    pub(super) fn take(&mut self, key: &AggregateKey, call: &Call) -> FoldState {
-        let group = self.contexts.get_mut(&*key.0)?;
-        group.states.get_mut(&site(call))?.take()
+    /// Places seen so far; they keep their order.
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().len()
     }
 
-    pub(super) fn put(&mut self, key: &AggregateKey, call: &Call, state: FoldState) {
-        let group = self
-            .contexts
-            .entry(*key.0)
-            .or_insert_with(|| Group { alive: Arc::downgrade(&key.0), states: BTreeMap::new() });
-        group.states.insert(site(call), state);
+    /// Exchanges the states of the places with others, in the order of the places. Those that `states` lacks become
+    /// empty.
+    pub(super) fn exchange(&self, states: &mut [FoldState]) {
+        let mut others = states.iter_mut();
+        for site in self.0.lock().iter_mut() {
+            match others.next() {
+                Some(other) => core::mem::swap(&mut site.state, other),
+                None => site.state = None,
+            }
+        }
     }
 }
 
-fn site(call: &Call) -> usize {
+fn address(call: &Call) -> usize {
     core::ptr::from_ref(call).addr()
 }
 
 impl fmt::Debug for Aggregates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aggregates").field("contexts", &self.contexts.len()).finish()
+        f.debug_struct("Aggregates").field("sites", &self.count()).finish()
     }
 }

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::aggregate::Aggregates;
 use super::eval::{array, eval, not_found};
 use super::lazy::Lazy;
 use super::scope::{Binding, Scope};
@@ -20,8 +21,7 @@ pub(super) fn call(cx: &mut Context, scope: &Scope, call: &Call) -> Result<Value
     let name = dotted(&call.symbol.path);
     let value = match cx.registry.function(&name.to_str_lossy()) {
         Found::Entry(function) => {
-            let given = give(cx, scope, &call.arguments)?;
-            let result = apply(cx, scope, function, call, given);
+            let result = apply(cx, scope, function, call);
             settle(cx, function.entry.name, result)?.unwrap_or_default()
         }
         Found::Blocked => {
@@ -62,15 +62,28 @@ pub(super) fn settle<T>(
     }
 }
 
-/// Checks the permissions that a table demands, then the arguments.
+/// Checks the permissions that a table demands, then evaluates and checks the arguments one by one.
 pub(super) fn checked_args(
     cx: &mut Context,
     scope: &Scope,
     entry: &'static Entry,
-    given: Vec<(Text, Lazy)>,
+    arguments: &[Argument],
 ) -> Result<Args, Fault> {
     cx.require(entry.permissions)?;
-    Args::parse(cx, scope, entry, given)
+    let mut args = Args::new(entry, arguments.len());
+    for argument in arguments {
+        if argument.name == "**" {
+            let mut given = Vec::new();
+            give_all(cx, scope, &argument.value, &mut given)?;
+            for (name, lazy) in given {
+                args.add(cx, scope, name, lazy)?;
+            }
+            continue;
+        }
+        let lazy = lazy(cx, scope, &argument.value)?;
+        args.add(cx, scope, argument.name.clone(), lazy)?;
+    }
+    args.complete()
 }
 
 fn apply(
@@ -78,22 +91,33 @@ fn apply(
     scope: &Scope,
     function: &'static Function,
     call: &Call,
-    given: Vec<(Text, Lazy)>,
 ) -> Result<Value, Fault> {
-    let args = checked_args(cx, scope, &function.entry, given)?;
+    let args = checked_args(cx, scope, &function.entry, &call.arguments)?;
     match function.body {
         FunctionBody::Call(body) => body(cx, scope, &args),
         FunctionBody::Fold(body) => {
-            let mut state = cx.engine.aggregates.take(scope.aggregates(), call);
+            let mut state = scope.aggregates().take(call);
             let result = body(cx, scope, &args, &mut state);
-            cx.engine.aggregates.put(scope.aggregates(), call, state);
+            scope.aggregates().put(call, state);
             result
         }
     }
 }
 
-/// The arguments as the body will see them: arrays evaluated, expressions not.
-pub(super) fn give(
+/// An argument as the body will see it: an array evaluated, an expression not.
+fn lazy(cx: &mut Context, scope: &Scope, operand: &Operand) -> Result<Lazy, Stop> {
+    Ok(match operand {
+        Operand::Select(select) => Lazy::of_value(Value::Query(StoredQuery::new(select))),
+        Operand::Array(items, trailing) => Lazy::of_value(array(cx, scope, items, *trailing)?),
+        Operand::Expr(expr) => match &**expr {
+            Expr::Literal(literal) => Lazy::of_value(literal.value.clone()),
+            _ => Lazy::of_expr(expr, scope),
+        },
+    })
+}
+
+/// The arguments of a call of a LET.
+fn give(
     cx: &mut Context,
     scope: &Scope,
     arguments: &[Argument],
@@ -104,15 +128,7 @@ pub(super) fn give(
             give_all(cx, scope, &argument.value, &mut given)?;
             continue;
         }
-        let value = match &argument.value {
-            Operand::Select(select) => Lazy::of_value(Value::Query(StoredQuery::new(select))),
-            Operand::Array(items, trailing) => Lazy::of_value(array(cx, scope, items, *trailing)?),
-            Operand::Expr(expr) => match &**expr {
-                Expr::Literal(literal) => Lazy::of_value(literal.value.clone()),
-                _ => Lazy::of_expr(expr, scope),
-            },
-        };
-        given.push((argument.name.clone(), value));
+        given.push((argument.name.clone(), lazy(cx, scope, &argument.value)?));
     }
     Ok(given)
 }
@@ -166,7 +182,7 @@ pub(super) fn apply_let(
     arguments: &[Argument],
 ) -> Result<Value, Stop> {
     let bindings = bind(cx, scope, bound, arguments)?;
-    let aggregates = cx.engine.aggregates.open();
+    let aggregates = Aggregates::default();
     match &bound.body {
         Body::Select(select) => {
             Ok(Value::Query(StoredQuery::with_arguments(select, bindings, aggregates)))

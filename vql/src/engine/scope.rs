@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::aggregate::AggregateKey;
+use super::aggregate::Aggregates;
 use super::eval::{eval, resolve};
 use super::select::{LazyKey, lazy_cell};
 use super::stored::StoredQuery;
@@ -21,7 +21,7 @@ pub struct Scope(Arc<Level>);
 struct Level {
     variables: Variables,
     parent: Option<Scope>,
-    aggregates: AggregateKey,
+    aggregates: Aggregates,
 }
 
 enum Variables {
@@ -46,12 +46,11 @@ pub(crate) enum Binding {
 
 impl Scope {
     /// The scope of a statement.
-    pub(crate) fn root(cx: &mut Context, globals: &Arc<Globals>) -> Self {
-        let aggregates = cx.engine.aggregates.open();
+    pub(crate) fn root(globals: &Arc<Globals>) -> Self {
         Self(Arc::new(Level {
             variables: Variables::Globals(Arc::clone(globals)),
             parent: None,
-            aggregates,
+            aggregates: Aggregates::default(),
         }))
     }
 
@@ -95,6 +94,17 @@ impl Scope {
         Ok(row.build())
     }
 
+    /// Puts another row into a scope that [`Scope::with_row`] made, unless somebody else still sees it.
+    pub(super) fn replace_row(&mut self, row: &Row) -> bool {
+        match Arc::get_mut(&mut self.0) {
+            Some(Level { variables: Variables::Row(own), .. }) => {
+                own.clone_from(row);
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn with_bindings(&self, bindings: Vec<(Text, Binding)>) -> Self {
         self.below(Variables::Bound(bindings))
     }
@@ -104,7 +114,7 @@ impl Scope {
     }
 
     /// The same variables with other states of aggregates.
-    pub(super) fn with_aggregates(&self, aggregates: AggregateKey) -> Self {
+    pub(super) fn with_aggregates(&self, aggregates: Aggregates) -> Self {
         Self(Arc::new(Level {
             variables: Variables::Bound(Vec::new()),
             parent: Some(self.clone()),
@@ -112,7 +122,7 @@ impl Scope {
         }))
     }
 
-    pub(super) fn aggregates(&self) -> &AggregateKey {
+    pub(super) fn aggregates(&self) -> &Aggregates {
         &self.0.aggregates
     }
 

@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::rows::{Rows, Step};
 use crate::syntax::ast::{Cell, Expr, Select};
 use crate::value::{Row, Value};
+pub(super) use layout::Layouts;
 use layout::{Layout, Slot};
 
 /// Prepares a query. Nothing is evaluated before the first row is asked for.
@@ -119,7 +120,9 @@ struct Source {
     select: Arc<Select>,
     scope: Scope,
     rows: Opened,
-    layout: Option<Layout>,
+    layout: Option<Arc<Layout>>,
+    /// What the row before used, for the next one.
+    spare: Option<LazyRow>,
 }
 
 enum Opened {
@@ -135,6 +138,7 @@ impl Source {
             scope: scope.clone(),
             rows: Opened::NotYet,
             layout: None,
+            spare: None,
         }
     }
 
@@ -161,7 +165,7 @@ impl Source {
             admit(cx, raw.measure())?;
             let key = self.enter(cx, &raw);
             let result = self.accept(cx, key, &raw, &mut take);
-            cx.engine.lazy_rows.truncate(key.place);
+            self.leave(cx, key);
             if let Some(row) = result? {
                 return Ok(Step::Row(row));
             }
@@ -196,17 +200,31 @@ impl Source {
         lazy_row(cx, key).map_or_else(|| self.scope.clone(), |row| row.scope.clone())
     }
 
-    fn enter(&self, cx: &mut Context, raw: &Row) -> LazyKey {
+    /// Makes a row the one that is being looked at.
+    fn enter(&mut self, cx: &mut Context, raw: &Row) -> LazyKey {
         let serial = cx.engine.next_serial;
         cx.engine.next_serial = serial.wrapping_add(1);
         let place = cx.engine.lazy_rows.len();
-        cx.engine.lazy_rows.push(LazyRow {
-            serial,
-            select: Arc::clone(&self.select),
-            scope: self.scope.with_row(raw),
-            cells: vec![None; self.select.columns.len()],
-        });
+        let spare = self.spare.take();
+        let row = match spare.and_then(|mut row| row.scope.replace_row(raw).then_some(row)) {
+            Some(row) => LazyRow { serial, ..row },
+            None => LazyRow {
+                serial,
+                select: Arc::clone(&self.select),
+                scope: self.scope.with_row(raw),
+                cells: vec![None; self.select.columns.len()],
+            },
+        };
+        cx.engine.lazy_rows.push(row);
         LazyKey { place, serial }
+    }
+
+    fn leave(&mut self, cx: &mut Context, key: LazyKey) {
+        cx.engine.lazy_rows.truncate(key.place.saturating_add(1));
+        if let Some(mut row) = cx.engine.lazy_rows.pop() {
+            row.cells.fill(None);
+            self.spare = Some(row);
+        }
     }
 
     fn pull(&mut self, cx: &mut Context) -> Result<Step, Fault> {
@@ -248,7 +266,7 @@ impl Source {
         }
         let layout = match self.layout.take().filter(|layout| layout.is_for(raw.columns())) {
             Some(layout) => layout,
-            None => Layout::new(&self.select, raw.columns()),
+            None => cx.engine.layouts.of(&self.select, raw.columns()),
         };
         let mut values = Vec::with_capacity(layout.slots.len());
         for slot in &layout.slots {

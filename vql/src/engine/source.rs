@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::call::{apply_let, checked_args, dotted, give, settle};
+use super::call::{apply_let, checked_args, dotted, settle};
 use super::eval::member;
 use super::scope::{Binding, Scope};
 use crate::budget::{Level, Stop};
@@ -87,9 +87,8 @@ fn open_plugin(
     call: PluginCall,
     arguments: &[Argument],
 ) -> Result<Option<Box<dyn Rows>>, Stop> {
-    let given = give(cx, scope, arguments)?;
     let entry = &call.plugin.entry;
-    let opened = checked_args(cx, scope, entry, given)
+    let opened = checked_args(cx, scope, entry, arguments)
         .and_then(|args| (call.plugin.open)(cx, scope, args.of_plugin(call.path, call.wildcard)));
     settle(cx, entry.name, opened)
 }

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::aggregate::AggregateKey;
+use super::aggregate::Aggregates;
 use super::scope::{Binding, Scope};
 use super::select;
 use crate::budget::{Level, Stop};
@@ -23,7 +23,7 @@ pub struct StoredQuery(Arc<Repr>);
 
 struct Repr {
     select: Arc<Select>,
-    bound: Option<(Vec<(Text, Binding)>, AggregateKey)>,
+    bound: Option<(Vec<(Text, Binding)>, Aggregates)>,
 }
 
 impl StoredQuery {
@@ -34,7 +34,7 @@ impl StoredQuery {
     pub(super) fn with_arguments(
         select: &Arc<Select>,
         bindings: Vec<(Text, Binding)>,
-        aggregates: AggregateKey,
+        aggregates: Aggregates,
     ) -> Self {
         Self(Arc::new(Repr { select: Arc::clone(select), bound: Some((bindings, aggregates)) }))
     }

@@ -1,7 +1,5 @@
 //! Aggregates: `count()`, `sum()`, `min()`, `max()`, `enumerate()`.
 
-use alloc::boxed::Box;
-
 use crate::args::Args;
 use crate::budget::Fault;
 use crate::context::Context;
@@ -81,10 +79,10 @@ fn best(args: &Args, state: &mut FoldState, is_better: fn(&Value, &Value) -> boo
 
 /// Takes the value out, so that a list in it has no second owner.
 fn so_far(state: &mut FoldState) -> Option<Value> {
-    state.take()?.downcast().ok().map(|value| *value)
+    state.take()
 }
 
 fn keep(state: &mut FoldState, value: Value) -> Value {
-    *state = Some(Box::new(value.clone()));
+    *state = Some(value.clone());
     value
 }

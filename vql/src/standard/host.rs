@@ -139,13 +139,11 @@ fn memoize(cx: &mut Context, scope: &Scope, args: &Args) -> Result<Value, Fault>
 
 fn rate(_: &mut Context, _: &Scope, args: &Args, state: &mut FoldState) -> Result<Value, Fault> {
     let (Some(x), Some(y)) = (args.float("x"), args.float("y")) else { return Ok(Value::Null) };
-    let before = state.replace(Box::new((x, y)));
-    let before = before.and_then(|before| before.downcast::<(f64, f64)>().ok());
-    Ok(before.map_or(Value::Null, |before| {
-        let (before_x, before_y) = *before;
-        let rate = (x - before_x) / (y - before_y);
-        if rate.is_finite() { Value::Float(rate) } else { Value::Null }
-    }))
+    let point = Value::from(alloc::vec![Value::Float(x), Value::Float(y)]);
+    let Some(Value::List(before)) = state.replace(point) else { return Ok(Value::Null) };
+    let [Value::Float(before_x), Value::Float(before_y)] = &*before else { return Ok(Value::Null) };
+    let rate = (x - before_x) / (y - before_y);
+    Ok(if rate.is_finite() { Value::Float(rate) } else { Value::Null })
 }
 
 fn clock(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
 
-use super::Value;
+use super::{Columns, Value};
 
 /// An immutable list; clones share the items.
 #[derive(Clone)]
@@ -42,6 +42,13 @@ impl Measure {
         }
         sum.depth = sum.depth.saturating_add(1);
         sum
+    }
+}
+
+impl Measure {
+    /// The measure of a row.
+    pub(crate) fn of_row(columns: &Columns, values: &[Value]) -> Self {
+        Self::of(columns.names_len(), values.iter())
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Columns(Arc<Names>);
 
 struct Names {
     names: Vec<Text>,
+    /// Bytes of all names.
+    len: usize,
     /// Positions sorted by name; empty below [`INDEX_FROM`] names.
     sorted: Vec<usize>,
 }
@@ -32,7 +34,8 @@ impl Columns {
             sorted = (0..names.len()).collect();
             sorted.sort_by_key(|&at| names.get(at));
         }
-        Self(Arc::new(Names { names, sorted }))
+        let len = names.iter().fold(0_usize, |sum, name| sum.saturating_add(name.len()));
+        Self(Arc::new(Names { names, len, sorted }))
     }
 
     /// Names known when the program was built.
@@ -45,6 +48,11 @@ impl Columns {
     #[must_use]
     pub fn names(&self) -> &[Text] {
         &self.0.names
+    }
+
+    /// Bytes of all names.
+    pub(super) fn names_len(&self) -> usize {
+        self.0.len
     }
 
     /// Where a name stands.
@@ -91,10 +99,8 @@ impl Row {
     /// A row under `columns`. Missing values are NULL, values beyond the columns are dropped.
     #[must_use]
     pub fn new(columns: &Columns, mut values: Vec<Value>) -> Self {
-        let names = columns.names();
-        values.resize(names.len(), Value::Null);
-        let own = names.iter().fold(0_usize, |sum, name| sum.saturating_add(name.len()));
-        let measure = Measure::of(own, values.iter());
+        values.resize(columns.names().len(), Value::Null);
+        let measure = Measure::of_row(columns, &values);
         Self { columns: columns.clone(), values: Arc::new(Cells { values, measure }) }
     }
 

@@ -1,15 +1,22 @@
 //! GROUP BY: the last row of each group, with aggregates over all its rows.
+//!
+//! There can be very many groups, so what one holds lies in tables: no block of memory per group.
+
+mod index;
+mod table;
 
 use alloc::collections::BTreeMap;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Source, lazy_row};
 use crate::budget::{Fault, Held, Stop};
 use crate::context::Context;
-use crate::engine::aggregate::AggregateKey;
+use crate::engine::aggregate::Aggregates;
+use crate::registry::FoldState;
 use crate::rows::{Rows, Step};
-use crate::value::{Row, Text, json};
+use crate::value::{Columns, Measure, Row, Value, json};
+use index::Index;
+use table::Table;
 
 pub(super) struct Grouped {
     source: Source,
@@ -19,19 +26,22 @@ pub(super) struct Grouped {
 enum Stage {
     Empty,
     Filling(Groups),
-    Draining(vec::IntoIter<Group>),
+    Draining(Groups, usize),
 }
 
 /// Groups in the order in which they were first seen.
 struct Groups {
-    places: BTreeMap<Text, usize>,
-    groups: Vec<Group>,
+    index: Index,
+    /// The columns of the last rows, and their values.
+    columns: Option<Columns>,
+    cells: Table<Value>,
+    /// Last rows that have other columns.
+    odd: BTreeMap<usize, Row>,
+    /// The states of all groups that are not being looked at.
+    states: Table<FoldState>,
+    /// The states of the group that is.
+    aggregates: Aggregates,
     held: Held,
-}
-
-struct Group {
-    aggregates: AggregateKey,
-    row: Option<Row>,
 }
 
 impl Grouped {
@@ -44,21 +54,24 @@ impl Rows for Grouped {
     fn next(&mut self, cx: &mut Context) -> Result<Step, Fault> {
         loop {
             match &mut self.stage {
-                Stage::Empty => {
-                    let held = cx.ledger.open();
-                    let (places, groups) = (BTreeMap::new(), Vec::new());
-                    self.stage = Stage::Filling(Groups { places, groups, held });
-                }
+                Stage::Empty => self.stage = Stage::Filling(Groups::new(cx)),
                 Stage::Filling(groups) => match groups.fill(cx, &mut self.source)? {
                     Step::Row(_) => {}
                     Step::End => {
-                        let groups = core::mem::take(&mut groups.groups);
-                        self.stage = Stage::Draining(groups.into_iter());
+                        let groups = core::mem::replace(groups, Groups::new(cx));
+                        self.stage = Stage::Draining(groups, 0);
                     }
                     waiting => return Ok(waiting),
                 },
-                Stage::Draining(groups) => {
-                    return Ok(groups.find_map(|group| group.row).map_or(Step::End, Step::Row));
+                Stage::Draining(groups, next) => {
+                    let group = *next;
+                    *next = group.saturating_add(1);
+                    if group >= groups.index.len() {
+                        return Ok(Step::End);
+                    }
+                    if let Some(row) = groups.take(group) {
+                        return Ok(Step::Row(row));
+                    }
                 }
             }
         }
@@ -66,6 +79,18 @@ impl Rows for Grouped {
 }
 
 impl Groups {
+    fn new(cx: &Context) -> Self {
+        Self {
+            index: Index::default(),
+            columns: None,
+            cells: Table::default(),
+            odd: BTreeMap::new(),
+            states: Table::default(),
+            aggregates: Aggregates::default(),
+            held: cx.ledger.open(),
+        }
+    }
+
     /// Takes one row of the source into its group.
     fn fill(&mut self, cx: &mut Context, source: &mut Source) -> Result<Step, Fault> {
         source.next(cx, |source, cx, key, raw| {
@@ -73,35 +98,69 @@ impl Groups {
                 Some(group) => {
                     let value = source.evaluate(cx, key, group)?;
                     let scope = source.row_scope(cx, key);
-                    let value = super::resolve(cx, &scope, value)?;
-                    Text::from(json::scalar_text(&value))
+                    super::resolve(cx, &scope, value)?
                 }
-                None => Text::default(),
+                None => Value::Null,
             };
-            let place = self.place(cx, name)?;
-            let Some(group) = self.groups.get_mut(place) else { return Ok(Row::empty()) };
+            let group = self.place(cx, &name)?;
             if let Some(row) = lazy_row(cx, key) {
-                row.scope = row.scope.with_aggregates(group.aggregates.clone());
+                row.scope = row.scope.with_aggregates(self.aggregates.clone());
             }
             // Dropped first, so that an aggregate that is a list grows in place.
-            if let Some(before) = group.row.take() {
-                self.held.give(before.measure().bytes);
-            }
+            let before = self.forget(group);
+            self.held.give(before);
+            self.aggregates.exchange(self.states.get_mut(group));
             let row = source.project(cx, key, raw)?;
+            self.states.widen(self.aggregates.count());
+            self.aggregates.exchange(self.states.get_mut(group));
             self.held.take(row.measure().bytes)?;
-            group.row = Some(row);
+            self.keep(group, &row);
             Ok(Row::empty())
         })
     }
 
-    fn place(&mut self, cx: &mut Context, name: Text) -> Result<usize, Stop> {
-        if let Some(place) = self.places.get(&name) {
-            return Ok(*place);
+    fn place(&mut self, cx: &mut Context, name: &Value) -> Result<usize, Stop> {
+        let name = json::scalar_text(name);
+        let before = self.index.len();
+        let group = self.index.place(cx, name.as_bytes())?;
+        if group == before {
+            self.held.take(name.len().saturating_add(size_of::<Row>()))?;
+            self.cells.push();
+            self.states.push();
         }
-        let place = self.groups.len();
-        self.held.take(name.len().saturating_add(size_of::<(Text, usize, Group)>()))?;
-        self.places.insert(name, place);
-        self.groups.push(Group { aggregates: cx.engine.aggregates.open(), row: None });
-        Ok(place)
+        Ok(group)
+    }
+
+    /// Drops the last row of a group; answers what it held.
+    fn forget(&mut self, group: usize) -> usize {
+        if let Some(row) = self.odd.remove(&group) {
+            return row.measure().bytes;
+        }
+        let cells = self.cells.get_mut(group);
+        let Some(columns) = self.columns.as_ref().filter(|_| !cells.is_empty()) else { return 0 };
+        let held = Measure::of_row(columns, cells).bytes;
+        cells.iter_mut().for_each(|cell| *cell = Value::Null);
+        held
+    }
+
+    fn keep(&mut self, group: usize, row: &Row) {
+        let columns = self.columns.get_or_insert_with(|| row.columns().clone());
+        if !columns.is_same(row.columns()) {
+            self.odd.insert(group, row.clone());
+            return;
+        }
+        self.cells.widen(row.len());
+        for (cell, value) in self.cells.get_mut(group).iter_mut().zip(row.values()) {
+            cell.clone_from(value);
+        }
+    }
+
+    fn take(&mut self, group: usize) -> Option<Row> {
+        if let Some(row) = self.odd.remove(&group) {
+            return Some(row);
+        }
+        let values: Vec<Value> =
+            self.cells.get_mut(group).iter_mut().map(core::mem::take).collect();
+        Some(Row::new(self.columns.as_ref()?, values))
     }
 }
