@@ -76,3 +76,12 @@ pub const BATCH_LEN: usize = 1024 * 1024;
 
 /// Artifacts that may call each other, as on servers; more is a circle.
 pub const ARTIFACT_CALLS_MAX: usize = 10;
+
+/// Temporary files and directories that one query may have at a time.
+pub const TEMPORARY_FILES_MAX: usize = 1_000;
+
+/// Bytes that `copy()` writes: a source without end, such as a growing file, must not fill the disk.
+pub const COPY_LEN_MAX: u64 = 16 << 30;
+
+/// Longest `sleep()` of a query.
+pub const SLEEP_MAX: std::time::Duration = std::time::Duration::from_secs(3600);

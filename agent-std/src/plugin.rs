@@ -6,7 +6,10 @@ mod machine;
 mod mount;
 mod network;
 mod process;
+mod sink;
 mod socket;
+mod wait;
+mod write;
 
 use std::sync::Arc;
 
@@ -26,12 +29,14 @@ pub fn registry() -> Registry {
         mount::PLUGINS,
         network::PLUGINS,
         process::PLUGINS,
+        sink::PLUGINS,
         socket::PLUGINS,
     ] {
         registry.add_plugins(plugins);
     }
-    registry.add_functions(machine::FUNCTIONS);
-    registry.add_functions(process::FUNCTIONS);
+    for functions in [machine::FUNCTIONS, process::FUNCTIONS, wait::FUNCTIONS, write::FUNCTIONS] {
+        registry.add_functions(functions);
+    }
     for name in ["auto", "file"] {
         registry.add_accessor(name, &[Permission::FilesystemRead], Arc::new(FileAccessor));
     }

@@ -24,6 +24,7 @@ use alloc::sync::Arc;
 
 pub use host::Entropy;
 pub use memory::{DataAccessor, TextReader};
+pub use stream::{path as path_of, read_span};
 
 use crate::registry::Registry;
 

@@ -134,7 +134,8 @@ impl Files {
 }
 
 /// A path given as text or as a list of components.
-pub(super) fn path(value: &Value) -> Text {
+#[must_use]
+pub fn path(value: &Value) -> Text {
     match value {
         Value::Str(text) => text.clone(),
         other => Text::from(shown(other).into_owned()),
@@ -142,7 +143,11 @@ pub(super) fn path(value: &Value) -> Text {
 }
 
 /// Reads at most `len_max` bytes from `offset` on.
-pub(super) fn read_span(
+///
+/// # Errors
+///
+/// The reader's, or the query must stop.
+pub fn read_span(
     cx: &mut Context,
     reader: &mut dyn Reader,
     offset: u64,
