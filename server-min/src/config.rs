@@ -12,6 +12,7 @@ mod issue;
 mod legacy;
 mod policy;
 mod services;
+mod support;
 mod validate;
 mod wizard;
 mod yaml;

@@ -56,6 +56,9 @@ pub struct Settings {
     pub name: String,
     /// `Frontend.tls_certificate_filename` and `tls_private_key_filename`, PEM: another certificate for TLS only.
     pub tls: Option<(String, zeroize::Zeroizing<String>)>,
+    /// `Frontend.require_client_certificates`: PEM of the authorities of which an agent must show a certificate. Its
+    /// name does not matter: it opens the door, and the envelope says who came in.
+    pub client_roots: Option<String>,
     /// `Frontend.use_plain_http`: no TLS; for laboratories, or behind a proxy.
     pub plain_http: bool,
     /// `Frontend.proxy_header`: where a trusted proxy puts the address of the client.

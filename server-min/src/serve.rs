@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::acl::Acl;
 use crate::artifact::{ArtifactError, Repository};
-use crate::config::{Config, ConfigError};
+use crate::config::{ClientConfig, Config, ConfigError};
 use crate::frontend::{Frontend, FrontendError, Hooks, Settings, raise_file_limit, termination};
 use crate::launcher::{CompileFault, LaunchError, Launcher, Spec};
 use crate::model::client::Client;
@@ -49,7 +49,9 @@ pub enum ServeError {
 /// See [`ServeError`]; nothing listens then.
 pub async fn serve(config: &Config) -> Result<(), ServeError> {
     config.check_server()?;
-    refuse_unsupported(config)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let settings = settings(config)?;
     let acl = Acl::new(config)?;
     let (repository, faults) = Repository::of(config)?;
@@ -70,26 +72,6 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     tracing::info!(address = %bound.address(), "agents may come");
     bound.serve(stop).await?;
     tracing::info!("stopped");
-    Ok(())
-}
-
-/// Keys that ask for protection or for certificates that this server cannot give. To start without them would be less
-/// than what the configuration promises.
-fn refuse_unsupported(config: &Config) -> Result<(), ConfigError> {
-    let refused = |key: &str, advice: &str| {
-        Err(ConfigError::invalid(key, format!("this server does not support it; {advice}")))
-    };
-    if config.frontend.require_client_certificates {
-        return refused(
-            "Frontend.require_client_certificates",
-            "let a proxy in front ask for them",
-        );
-    }
-    if !config.autocert_cert_cache.is_empty() {
-        let advice =
-            "get a certificate with another program, and set Frontend.tls_certificate_filename";
-        return refused("autocert_cert_cache", advice);
-    }
     Ok(())
 }
 
@@ -175,6 +157,7 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
         key_pem: Zeroizing::new(pem.to_owned()),
         name: client.server_name().to_owned(),
         tls: tls_files(config)?,
+        client_roots: frontend.require_client_certificates.then(|| client_roots(client)),
         plain_http: frontend.use_plain_http,
         proxy_header: proxy_header(&frontend.proxy_header)?,
         nonce: client.nonce.clone(),
@@ -190,6 +173,13 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
             posts => posts,
         },
     })
+}
+
+/// Whose certificates agents may show: the internal authority's, and those of `Client.Crypto.root_certs`
+/// (docs/protocol.md section 4.5).
+fn client_roots(client: &ClientConfig) -> String {
+    let further = client.crypto.as_ref().map_or("", |crypto| &crypto.root_certs);
+    format!("{}\n{further}", client.ca_certificate)
 }
 
 fn bind_address(address: &str) -> Result<IpAddr, ConfigError> {

@@ -9,7 +9,7 @@
 )]
 
 use sha2::{Digest, Sha256};
-use troodon_server::config::{Wizard, WizardOutcome};
+use troodon_server::config::{Wizard, WizardOutcome, generate};
 
 /// The outcome of these answers, one line each.
 fn answer(answers: &[&str]) -> Result<WizardOutcome, String> {
@@ -34,8 +34,7 @@ fn nothing_but_defaults_gives_a_deployment_of_its_own() {
 
 #[test]
 fn answers_end_up_under_their_keys() {
-    let rest =
-        ["troodon.example", "none", "yes", "443", "9000", "ann", "secret", "", "/tmp/x.yaml"];
+    let rest = ["troodon.example", "yes", "443", "9000", "ann", "secret", "", "/tmp/x.yaml"];
     let outcome = answer(&[&FIRST[..], &rest].concat()).unwrap();
     let config = outcome.config;
     assert_eq!(config.client.server_urls, ["wss://troodon.example/"]);
@@ -52,35 +51,52 @@ fn answers_end_up_under_their_keys() {
 }
 
 #[test]
-fn certificates_from_acme_share_port_443() {
+fn a_certificate_from_elsewhere_is_named_by_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tls.pem");
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----").unwrap();
+    let file = file.to_str().unwrap();
     let mut answers = FIRST;
-    answers[0] = "autocert";
-    let outcome = answer(&[&answers[..], &["troodon.example", "", "", "", ""]].concat()).unwrap();
-    let config = outcome.config;
+    answers[0] = "given_certificate";
+    let rest = ["troodon.example", "", "", "", "/nonexistent", file, file, "", ""];
+    let config = answer(&[&answers[..], &rest].concat()).unwrap().config;
     assert!(!config.client.use_self_signed_ssl);
-    assert_eq!((config.frontend.bind_port, config.gui.bind_port), (443, 443));
-    assert_eq!(config.autocert_cert_cache, "/srv/t");
+    assert_eq!(config.frontend.tls_certificate_filename, file);
+    assert_eq!(config.frontend.tls_private_key_filename, file);
     assert_eq!(config.client.server_urls, ["https://troodon.example/"]);
 }
 
 #[test]
-fn single_sign_on_asks_for_the_provider() {
-    let mut answers = FIRST;
-    answers[0] = "3";
-    let rest =
-        ["troodon.example", "", "", "oidc", "id", "secret", "https://idp.example", "ann", "", ""];
-    let config = answer(&[&answers[..], &rest].concat()).unwrap().config;
-    let provider = config.gui.authenticator.unwrap();
-    assert_eq!(
-        (provider.kind.as_str(), provider.oidc_issuer.as_str()),
-        ("oidc", "https://idp.example")
-    );
-    assert!(config.gui.initial_users[0].password_hash.is_empty());
+fn what_the_server_would_refuse_is_not_offered() {
+    for kind in ["autocert", "oauth_sso"] {
+        let mut answers = FIRST;
+        answers[0] = kind;
+        assert!(answer(&answers).is_err(), "{kind}");
+    }
+}
+
+/// Every way through the questions ends in a configuration with which the server starts.
+#[test]
+fn whatever_is_chosen_passes_the_checks_of_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tls.pem");
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----").unwrap();
+    let file = file.to_str().unwrap();
+    for kind in ["self_signed", "given_certificate"] {
+        for socket in ["no", "yes"] {
+            let mut answers = FIRST;
+            answers[0] = kind;
+            let files: &[&str] = if kind == "self_signed" { &[] } else { &[file, file] };
+            let rest = [&["h.example", socket, "", ""], files, &["ann", "secret", "", ""]].concat();
+            let config = answer(&[&answers[..], &rest].concat()).unwrap().config;
+            generate(config).unwrap().check_server().unwrap();
+        }
+    }
 }
 
 #[test]
 fn a_wrong_answer_is_asked_for_again_and_nonsense_ends() {
-    let rest = ["tro odon", "troodon.example", "", "", "99999", "1234", "", "", ""];
+    let rest = ["tro odon", "troodon.example", "", "99999", "1234", "", "", ""];
     let config = answer(&[&FIRST[..], &rest].concat()).unwrap().config;
     assert_eq!(config.client.server_urls, ["https://troodon.example:1234/"]);
     let error = answer(&["x"; 30]).err().unwrap();

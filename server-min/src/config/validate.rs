@@ -50,7 +50,9 @@ impl Config {
             &self.logging.remote_syslog_protocol,
             &["", "udp", "tcp", "tls"],
         )?;
-        tls_files(self)
+        tls_files(self)?;
+        client_certificates(self)?;
+        self.check_supported()
     }
 }
 
@@ -132,6 +134,16 @@ fn tls_files(config: &Config) -> Result<(), ConfigError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whoever ends TLS is the only one who sees an agent's certificate.
+fn client_certificates(config: &Config) -> Result<(), ConfigError> {
+    if config.frontend.require_client_certificates && config.frontend.use_plain_http {
+        let problem = "cannot be checked while Frontend.use_plain_http is set; let the proxy that ends TLS ask for \
+                       certificates, or remove one of the two";
+        return Err(ConfigError::invalid("Frontend.require_client_certificates", problem));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

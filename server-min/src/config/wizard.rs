@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Write};
 use sha2::{Digest, Sha256};
 
 use super::generate::{DATA_FOLDER, defaults};
-use super::{Authenticator, Config, ConfigError, DynDns, InitialUser, Secret};
+use super::{Config, ConfigError, InitialUser, Secret};
 use crate::limits::{WIZARD_TRIES, WIZARD_USERS};
 
 /// Asks on `output`, reads lines from `input`.
@@ -26,9 +26,10 @@ pub struct WizardOutcome {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Deployment {
+    /// Agents trust the internal authority and nobody else.
     SelfSigned,
-    Autocert,
-    SingleSignOn,
+    /// TLS has a certificate of a public authority, which another program renews.
+    GivenCertificate,
 }
 
 impl<R: BufRead, W: Write> Wizard<R, W> {
@@ -42,18 +43,23 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
         let mut config = defaults();
         let deployment = self.server(&mut config)?;
         self.network(&mut config, deployment)?;
-        self.people(&mut config, deployment)?;
+        self.people(&mut config)?;
         let path = self.text("Where to write the configuration", "./server.config.yaml", any)?;
         Ok(WizardOutcome { config, path })
     }
 
     fn server(&mut self, config: &mut Config) -> Result<Deployment, ConfigError> {
-        let kinds = ["self_signed", "autocert", "oauth_sso"];
-        let deployment = match self.choice("Type of deployment", &kinds)? {
-            1 => Deployment::Autocert,
-            2 => Deployment::SingleSignOn,
-            _ => Deployment::SelfSigned,
-        };
+        self.say(
+            "self_signed: agents trust an authority of their own, and nobody else.\n\
+             given_certificate: TLS shows a certificate of a public authority, which another program gets and renews \
+             (certbot, for example).\n\
+             This server gets no certificates by itself (ACME), and has no single sign-on.\n",
+        )?;
+        let deployment =
+            match self.choice("Type of deployment", &["self_signed", "given_certificate"])? {
+                1 => Deployment::GivenCertificate,
+                _ => Deployment::SelfSigned,
+            };
         let systems = ["linux", "windows", "darwin"];
         let system = self.choice("Operating system of the server", &systems)?;
         config.server_type = systems.get(system).copied().unwrap_or("linux").to_owned();
@@ -69,9 +75,6 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
         if self.yes("Keep the state of Windows agents in the registry")? {
             config.client.writeback_windows = "HKLM\\SOFTWARE\\Velocidex\\Velociraptor".into();
         }
-        if deployment != Deployment::SelfSigned {
-            config.autocert_cert_cache.clone_from(&data);
-        }
         config.datastore.filestore_directory.clone_from(&data);
         config.datastore.location = data;
         config.logging.output_directory = logs;
@@ -80,15 +83,17 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
 
     fn network(&mut self, config: &mut Config, deployment: Deployment) -> Result<(), ConfigError> {
         let host = self.text("Public DNS name of the server", "localhost", dns_name)?;
-        self.dynamic_dns(config, &host)?;
         let scheme = if self.yes("Use websockets")? { "wss" } else { "https" };
-        let (mut frontend, mut gui) = (443, 443);
-        if deployment == Deployment::SelfSigned {
-            frontend = self.port("Port for agents", 8000)?;
-            gui = self.port("Port for the web pages", 8889)?;
-        } else {
+        let usual = if deployment == Deployment::SelfSigned { 8000 } else { 443 };
+        let frontend = self.port("Port for agents", usual)?;
+        let gui = self.port("Port for the web pages", 8889)?;
+        if deployment == Deployment::GivenCertificate {
             config.client.use_self_signed_ssl = false;
-            config.gui.bind_address = "0.0.0.0".into();
+            let frontend = &mut config.frontend;
+            frontend.tls_certificate_filename =
+                self.text("File of the certificate", "", readable)?;
+            frontend.tls_private_key_filename =
+                self.text("File of its private key", "", readable)?;
         }
         config.client.server_urls = vec![format!("{scheme}://{host}{}/", shown_port(frontend))];
         config.gui.public_url = format!("https://{host}{}/app/index.html", shown_port(gui));
@@ -98,64 +103,16 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
         Ok(())
     }
 
-    fn dynamic_dns(&mut self, config: &mut Config, host: &str) -> Result<(), ConfigError> {
-        let mut service = DynDns { hostname: host.to_owned(), ..DynDns::default() };
-        match self.choice("Dynamic DNS service", &["none", "noip", "cloudflare"])? {
-            1 => {
-                service.kind = "noip".into();
-                service.ddns_username = self.text("User name at noip", "", needed)?;
-                service.ddns_password = Secret::new(self.text("Password at noip", "", needed)?);
-            }
-            2 => {
-                service.kind = "cloudflare".into();
-                service.zone_name = self.text("Zone name", "", needed)?;
-                service.api_token = Secret::new(self.text("API token", "", needed)?);
-            }
-            _ => return Ok(()),
-        }
-        config.frontend.dyn_dns = Some(service);
-        Ok(())
-    }
-
-    fn people(&mut self, config: &mut Config, deployment: Deployment) -> Result<(), ConfigError> {
-        if deployment == Deployment::SingleSignOn {
-            config.gui.authenticator = Some(self.provider(&config.frontend.hostname)?);
-        }
+    fn people(&mut self, config: &mut Config) -> Result<(), ConfigError> {
         for _ in 0..WIZARD_USERS {
             let name = self.text("Name of an administrator (empty to end)", "", user_name)?;
             if name.is_empty() {
                 break;
             }
-            let user = if deployment == Deployment::SingleSignOn {
-                InitialUser { name, ..InitialUser::default() }
-            } else {
-                let password = Secret::new(self.text("Password", "", needed)?);
-                initial_user(name, &password)?
-            };
-            config.gui.initial_users.push(user);
+            let password = Secret::new(self.text("Password", "", needed)?);
+            config.gui.initial_users.push(initial_user(name, &password)?);
         }
         Ok(())
-    }
-
-    fn provider(&mut self, host: &str) -> Result<Authenticator, ConfigError> {
-        let kinds = ["google", "github", "azure", "oidc"];
-        let kind = self.choice("Identity provider", &kinds)?;
-        let kind = kinds.get(kind).copied().unwrap_or("google");
-        self.say(&format!(
-            "Redirect URL to register there: https://{host}/auth/{kind}/callback\n"
-        ))?;
-        let mut provider = Authenticator {
-            kind: kind.into(),
-            oauth_client_id: self.text("Client id", "", needed)?,
-            oauth_client_secret: Secret::new(self.text("Client secret", "", needed)?),
-            ..Authenticator::default()
-        };
-        match kind {
-            "azure" => provider.tenant = self.text("Tenant", "", needed)?,
-            "oidc" => provider.oidc_issuer = self.text("Issuer, as https://host", "", issuer)?,
-            _ => {}
-        }
-        Ok(provider)
     }
 
     fn yes(&mut self, question: &str) -> Result<bool, ConfigError> {
@@ -254,11 +211,12 @@ fn user_name(answer: &str) -> Result<(), &'static str> {
     if answer.bytes().all(sound) { Ok(()) } else { Err("use letters, digits and @ . - _ # +") }
 }
 
-fn issuer(answer: &str) -> Result<(), &'static str> {
-    if answer.starts_with("https://") && !answer.ends_with('/') {
-        Ok(())
-    } else {
-        Err("begin with https:// and end without a slash")
+/// The server reads the file when it starts: better to hear of a mistake here.
+fn readable(answer: &str) -> Result<(), &'static str> {
+    match std::fs::read_to_string(answer) {
+        Ok(text) if text.contains("-----BEGIN ") => Ok(()),
+        Ok(_) => Err("that is no PEM file"),
+        Err(_) => Err("there is no such file that can be read"),
     }
 }
 

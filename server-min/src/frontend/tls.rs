@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::version::TLS13;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -24,10 +26,15 @@ pub(super) fn config(settings: &Settings) -> Result<Arc<ServerConfig>, FrontendE
         .map_err(|error| fault("certificate", &error))?;
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
         .map_err(|error| fault("private key", &error))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+    let provider = Arc::new(provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13])
-        .map_err(|error| fault("protocol", &error))?
-        .with_no_client_auth()
+        .map_err(|error| fault("protocol", &error))?;
+    let builder = match &settings.client_roots {
+        None => builder.with_no_client_auth(),
+        Some(roots) => builder.with_client_cert_verifier(client_verifier(roots, provider)?),
+    };
+    let mut config = builder
         .with_single_cert(chain, key)
         .map_err(|error| fault("certificate and key", &error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -35,6 +42,22 @@ pub(super) fn config(settings: &Settings) -> Result<Arc<ServerConfig>, FrontendE
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     Ok(Arc::new(config))
+}
+
+/// Lets nobody in without a certificate of one of these authorities that is valid today.
+fn client_verifier(
+    roots: &str,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, FrontendError> {
+    let fault = |error: &dyn std::fmt::Display| {
+        FrontendError::Certificate(format!("authorities of client certificates: {error}"))
+    };
+    let mut store = RootCertStore::empty();
+    for root in CertificateDer::pem_slice_iter(roots.as_bytes()) {
+        store.add(root.map_err(|error| fault(&error))?).map_err(|error| fault(&error))?;
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider);
+    Ok(verifier.build().map_err(|error| fault(&error))?)
 }
 
 /// Servers of this protocol offer P-521, P-384 and P-256 only; X25519 is there for agents of ours.

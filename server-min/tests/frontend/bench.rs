@@ -42,6 +42,7 @@ pub struct Wishes {
     pub max_upload_size: usize,
     pub names: Option<&'static str>,
     pub nonce: &'static str,
+    pub client_roots: Option<String>,
 }
 
 impl Default for Wishes {
@@ -54,6 +55,7 @@ impl Default for Wishes {
             max_upload_size: 5 << 20,
             names: None,
             nonce: NONCE,
+            client_roots: None,
         }
     }
 }
@@ -153,6 +155,7 @@ fn settings(deployment: &Deployment, wishes: Wishes) -> Settings {
         key_pem: key_pem.to_owned().into(),
         name: NAME.to_owned(),
         tls: None,
+        client_roots: wishes.client_roots,
         plain_http: wishes.plain_http,
         proxy_header: None,
         nonce: wishes.nonce.to_owned(),

@@ -9,6 +9,7 @@
 
 mod agent;
 mod bench;
+mod certificates;
 mod collections;
 mod durability;
 mod enrolment;

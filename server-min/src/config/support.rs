@@ -1,0 +1,103 @@
+//! Keys of Velociraptor's configuration that this server knows and does not do.
+//!
+//! A key that asks for protection, or without which agents do not find the server, is refused: to start would be less
+//! than what the configuration promises. Of other keys the start says that they have no effect.
+
+use super::{Config, ConfigError};
+
+impl Config {
+    /// Refuses what this server cannot give.
+    pub(super) fn check_supported(&self) -> Result<(), ConfigError> {
+        let Self { frontend, logging, .. } = self;
+        let asked = [
+            (
+                "autocert_cert_cache",
+                !self.autocert_cert_cache.is_empty(),
+                "get a certificate with another program (certbot, for example), name its files in \
+                 Frontend.tls_certificate_filename and tls_private_key_filename, and remove this key",
+            ),
+            (
+                "Frontend.dyn_dns",
+                frontend.dyn_dns.as_ref().is_some_and(|service| !service.kind.is_empty()),
+                "let another program keep the DNS name up to date (ddclient, for example), and remove this key",
+            ),
+            (
+                "Frontend.run_as_user",
+                !frontend.run_as_user.is_empty(),
+                "let the service manager choose the account (User= of systemd), and remove this key",
+            ),
+            (
+                "Logging.remote_syslog_server",
+                !logging.remote_syslog_server.is_empty(),
+                "let a program forward what `troodon audit show --format jsonl` prints, and remove this key",
+            ),
+        ];
+        match asked.into_iter().find(|(_, is_asked, _)| *is_asked) {
+            Some((key, _, advice)) => {
+                Err(ConfigError::invalid(key, format!("this server does not support it; {advice}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What is set without effect, or so that agents cannot come: a sentence each, for the log.
+    pub fn warnings(&self) -> Vec<String> {
+        let Self { client, frontend, gui, .. } = self;
+        let certificate = client.crypto.as_ref().map_or("", |crypto| &crypto.client_certificate);
+        let basic = |kind: &str| kind.is_empty() || kind.eq_ignore_ascii_case("basic");
+        let set = [
+            (
+                frontend.require_client_certificates && certificate.is_empty(),
+                "Frontend.require_client_certificates is set, and Client.Crypto.client_certificate is \
+                 not: agents with this configuration cannot connect",
+            ),
+            (
+                gui.authenticator.as_ref().is_some_and(|chosen| !basic(&chosen.kind)),
+                "GUI.authenticator has no effect: this server has no web pages to sign in to",
+            ),
+            (!gui.reverse_proxy.is_empty(), "GUI.reverse_proxy has no effect"),
+            (
+                !frontend.initial_server_artifacts.is_empty(),
+                "Frontend.initial_server_artifacts has no effect: artifacts do not run on this server",
+            ),
+            (
+                !frontend.default_server_monitoring_artifacts.is_empty(),
+                "Frontend.default_server_monitoring_artifacts has no effect: artifacts do not run on \
+                 this server",
+            ),
+            (
+                frontend.resources.per_client_upload_rate > 0
+                    || frontend.resources.global_upload_rate > 0,
+                "Frontend.resources: upload rates have no effect",
+            ),
+        ];
+        set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, text)| text.to_owned()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, DynDns};
+
+    #[test]
+    fn what_is_refused_is_named_with_what_to_do() {
+        let mut config = Config { autocert_cert_cache: "/srv".into(), ..Config::default() };
+        let error = config.check_supported().unwrap_err().to_string();
+        assert!(error.starts_with("autocert_cert_cache: this server does not"), "{error}");
+        assert!(error.contains("tls_certificate_filename"), "{error}");
+        config.autocert_cert_cache.clear();
+        config.frontend.dyn_dns = Some(DynDns { kind: "noip".into(), ..DynDns::default() });
+        let error = config.check_supported().unwrap_err().to_string();
+        assert!(error.starts_with("Frontend.dyn_dns: "), "{error}");
+        config.frontend.dyn_dns = Some(DynDns::default());
+        config.check_supported().unwrap();
+    }
+
+    #[test]
+    fn a_key_without_effect_is_no_secret() {
+        assert!(Config::default().warnings().is_empty());
+        let mut config = Config::default();
+        config.frontend.require_client_certificates = true;
+        assert!(config.warnings()[0].contains("Client.Crypto.client_certificate"));
+    }
+}
