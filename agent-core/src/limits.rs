@@ -81,6 +81,8 @@ pub const QUICK_POLLS: u32 = 10;
 pub const CONFLICT_PAUSE: Span = Span::from_secs(15);
 /// Between two requests to be enrolled (docs/protocol.md section 5.1).
 pub const ENROL_PAUSE: Span = Span::from_secs(60);
+/// Wait before the first poll after a request to be enrolled, doubled with each 406: a server that agrees does so at once.
+pub const UNKNOWN_PAUSE_MIN: Span = Span::from_millis(100);
 /// Longest wait between polls while the server does not know us.
 pub const UNKNOWN_PAUSE_MAX: Span = Span::from_secs(30);
 /// On a host with one link: how long a poll may hold back what is to be sent.

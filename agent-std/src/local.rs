@@ -100,7 +100,9 @@ pub fn run<W: Write>(
     each_event(session, text, |event| match event {
         Event::Row(row) => printer.row(row),
         Event::Pending(_) => printer.flush(),
-        Event::OutOfFuel | Event::End => Ok(()),
+        // A plugin that waits by itself, such as execve(), comes by here.
+        Event::OutOfFuel => printer.send(),
+        Event::End => Ok(()),
     })
 }
 

@@ -72,6 +72,15 @@ impl<W: Write> Printer<W> {
     /// As [`Self::row`].
     pub fn flush(&mut self) -> io::Result<()> {
         self.write_waiting()?;
+        self.send()
+    }
+
+    /// Hands over what is written, but no rows that still wait for their columns' widths.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::row`].
+    pub fn send(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 

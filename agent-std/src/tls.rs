@@ -3,11 +3,13 @@
 //! TLS hides the traffic and keeps strangers out early. It is not what makes a server the right one: `server.pem` is
 //! pinned by the core whatever is accepted here.
 
+mod provider;
+
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring as provider};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
@@ -76,7 +78,7 @@ pub enum TlsFault {
 ///
 /// [`TlsFault`] names the key of the configuration that cannot be used.
 pub fn client_config(settings: &TlsSettings<'_>) -> Result<ClientConfig, TlsFault> {
-    let provider = Arc::new(provider::default_provider());
+    let provider = Arc::new(provider::provider());
     let trust = Arc::new(Trust::new(settings, &provider)?);
     // Both versions that the protocol allows; a genuine server takes 1.3 (docs/protocol.md section 4.5).
     let builder = ClientConfig::builder_with_provider(provider)
@@ -149,6 +151,9 @@ fn public_verifier(
     };
     let mut roots = RootCertStore::empty();
     if !settings.self_signed {
+        // A store without a usable certificate is what a router has: the embedded CA still counts.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        #[cfg(feature = "public-roots")]
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     if roots.is_empty() && given.is_empty() {

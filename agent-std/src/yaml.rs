@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 use serde::Deserialize;
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 use thiserror::Error;
 
@@ -43,41 +43,68 @@ struct Reader<'de> {
     depth: usize,
 }
 
+/// What the parser met, less what does not matter here. Small, because serde makes a copy of all that handles it for each type.
+enum Item<'de> {
+    /// A scalar without quotes.
+    Plain(Cow<'de, str>),
+    /// A scalar that can only be a text.
+    Text(Cow<'de, str>),
+    Sequence,
+    Mapping,
+    /// The end of a collection or of a document.
+    End,
+    StreamEnd,
+}
+
+impl Item<'_> {
+    #[inline(never)]
+    fn instead_of(&self, wanted: &dyn de::Expected) -> YamlFault {
+        let found = match self {
+            Self::Plain(text) if is_null(text) => Unexpected::Unit,
+            Self::Plain(text) | Self::Text(text) => Unexpected::Str(text),
+            Self::Sequence => Unexpected::Seq,
+            Self::Mapping => Unexpected::Map,
+            Self::End | Self::StreamEnd => return missing(),
+        };
+        de::Error::invalid_type(found, wanted)
+    }
+}
+
 impl<'de> Reader<'de> {
     fn document<T: Deserialize<'de>>(&mut self) -> Result<T, YamlFault> {
-        let value = match self.event()? {
-            Event::StreamEnd => return Err(de::Error::custom("nothing is in it")),
-            event => T::deserialize(Node { event, reader: self })?,
+        let value = match self.item()? {
+            Item::StreamEnd => return Err(de::Error::custom("nothing is in it")),
+            item => T::deserialize(Node { item, reader: self })?,
         };
-        match (self.event()?, self.event()?) {
-            (Event::DocumentEnd, Event::StreamEnd) => Ok(value),
+        match (self.item()?, self.item()?) {
+            (Item::End, Item::StreamEnd) => Ok(value),
             _ => Err(de::Error::custom("a second document begins")),
         }
     }
 
     /// The next event that matters: the beginnings of stream and document do not, nor do comments.
-    fn event(&mut self) -> Result<Event<'de>, YamlFault> {
+    #[inline(never)]
+    fn item(&mut self) -> Result<Item<'de>, YamlFault> {
         for next in self.parser.by_ref() {
             let (event, span) = next?;
             self.at = Some(span.start);
-            match event {
+            return Ok(match event {
                 Event::Alias(_) => return Err(de::Error::custom("aliases are not read")),
                 Event::Scalar(.., Some(_))
                 | Event::SequenceStart(.., Some(_))
                 | Event::MappingStart(.., Some(_)) => {
                     return Err(de::Error::custom("tags are not read"));
                 }
-                Event::Scalar(..)
-                | Event::SequenceStart(..)
-                | Event::SequenceEnd
-                | Event::MappingStart(..)
-                | Event::MappingEnd
-                | Event::DocumentEnd
-                | Event::StreamEnd => return Ok(event),
-                _ => {}
-            }
+                Event::Scalar(text, ScalarStyle::Plain, ..) => Item::Plain(text),
+                Event::Scalar(text, ..) => Item::Text(text),
+                Event::SequenceStart(..) => Item::Sequence,
+                Event::MappingStart(..) => Item::Mapping,
+                Event::SequenceEnd | Event::MappingEnd | Event::DocumentEnd => Item::End,
+                Event::StreamEnd => Item::StreamEnd,
+                _ => continue,
+            });
         }
-        Ok(Event::StreamEnd)
+        Ok(Item::StreamEnd)
     }
 
     /// Reads a collection; its visitor must take all of it.
@@ -85,52 +112,116 @@ impl<'de> Reader<'de> {
         &mut self,
         read: impl FnOnce(&mut Entries<'_, 'de>) -> Result<T, YamlFault>,
     ) -> Result<T, YamlFault> {
+        self.enter()?;
+        let mut entries = Entries { reader: self, is_over: false };
+        let value = read(&mut entries)?;
+        let is_over = entries.is_over;
+        self.leave(is_over)?;
+        Ok(value)
+    }
+
+    /// Passes over a value whose first event was `item`.
+    #[inline(never)]
+    fn skip(&mut self, item: &Item<'de>) -> Result<(), YamlFault> {
+        let mut open = usize::from(matches!(item, Item::Sequence | Item::Mapping));
+        while open > 0 {
+            match self.item()? {
+                Item::Sequence | Item::Mapping => open += 1,
+                Item::End => open -= 1,
+                Item::StreamEnd => return Err(missing()),
+                Item::Plain(_) | Item::Text(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn enter(&mut self) -> Result<(), YamlFault> {
         if self.depth == YAML_DEPTH_MAX {
             return Err(de::Error::custom(format_args!("nested deeper than {YAML_DEPTH_MAX}")));
         }
         self.depth += 1;
-        let mut entries = Entries { reader: self, is_over: false };
-        let value = read(&mut entries)?;
-        if !entries.is_over {
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn leave(&mut self, is_over: bool) -> Result<(), YamlFault> {
+        if !is_over {
             return Err(de::Error::custom("more is here than belongs"));
         }
         self.depth -= 1;
-        Ok(value)
+        Ok(())
     }
 }
 
 /// A value whose first event has been read.
 struct Node<'a, 'de> {
-    event: Event<'de>,
+    item: Item<'de>,
     reader: &'a mut Reader<'de>,
 }
 
-impl Node<'_, '_> {
+impl<'de> Node<'_, 'de> {
     fn is_null(&self) -> bool {
-        matches!(&self.event, Event::Scalar(text, ScalarStyle::Plain, ..) if is_null(text))
+        matches!(&self.item, Item::Plain(text) if is_null(text))
+    }
+
+    fn scalar<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, YamlFault> {
+        match self.item {
+            Item::Plain(text) => match Scalar::of(&text) {
+                Scalar::Null => visitor.visit_unit(),
+                Scalar::Bool(value) => visitor.visit_bool(value),
+                Scalar::Signed(value) => visitor.visit_i64(value),
+                Scalar::Unsigned(value) => visitor.visit_u64(value),
+                Scalar::Float(value) => visitor.visit_f64(value),
+                Scalar::Text => string(text, visitor),
+            },
+            Item::Text(text) => string(text, visitor),
+            item => Err(item.instead_of(&visitor)),
+        }
     }
 }
 
+/// Each type asks for what it is, so that serde makes no code for what it is not.
 impl<'de> Deserializer<'de> for Node<'_, 'de> {
     type Error = YamlFault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, YamlFault> {
-        match self.event {
-            Event::Scalar(text, ScalarStyle::Plain, ..) => plain(text, visitor),
-            Event::Scalar(text, ..) => string(text, visitor),
-            Event::SequenceStart(..) => {
-                self.reader.collection(|entries| visitor.visit_seq(entries))
-            }
-            Event::MappingStart(..) => self.reader.collection(|entries| visitor.visit_map(entries)),
-            _ => Err(de::Error::custom("a value is missing")),
+        match self.item {
+            Item::Sequence => self.deserialize_seq(visitor),
+            Item::Mapping => self.deserialize_map(visitor),
+            _ => self.scalar(visitor),
         }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, YamlFault> {
+        match self.item {
+            Item::Sequence => self.reader.collection(|entries| visitor.visit_seq(entries)),
+            item => Err(item.instead_of(&visitor)),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, YamlFault> {
+        match self.item {
+            Item::Mapping => self.reader.collection(|entries| visitor.visit_map(entries)),
+            item => Err(item.instead_of(&visitor)),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, YamlFault> {
+        self.deserialize_map(visitor)
     }
 
     /// `true` and `5` are texts too; nothing is none.
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, YamlFault> {
-        match self.event {
-            Event::Scalar(text, ..) if !self.is_null() => string(text, visitor),
-            _ => self.deserialize_any(visitor),
+        match self.item {
+            Item::Plain(text) if !is_null(&text) => string(text, visitor),
+            Item::Text(text) => string(text, visitor),
+            item => Err(item.instead_of(&visitor)),
         }
     }
 
@@ -146,9 +237,22 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, YamlFault> {
+        self.reader.skip(&self.item)?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, YamlFault> {
+        self.scalar(visitor)
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, YamlFault> {
+        self.scalar(visitor)
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum ignored_any
+        i8 i16 i32 i64 u8 u16 u32 f32 f64 char bytes byte_buf unit unit_struct
+        newtype_struct tuple tuple_struct enum
     }
 }
 
@@ -159,13 +263,17 @@ struct Entries<'a, 'de> {
 }
 
 impl<'de> Entries<'_, 'de> {
+    #[inline(never)]
+    fn item(&mut self) -> Result<Option<Item<'de>>, YamlFault> {
+        let item = self.reader.item()?;
+        self.is_over = matches!(item, Item::End);
+        Ok(if self.is_over { None } else { Some(item) })
+    }
+
     fn next<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, YamlFault> {
-        match self.reader.event()? {
-            Event::SequenceEnd | Event::MappingEnd => {
-                self.is_over = true;
-                Ok(None)
-            }
-            event => seed.deserialize(Node { event, reader: self.reader }).map(Some),
+        match self.item()? {
+            None => Ok(None),
+            Some(item) => seed.deserialize(Node { item, reader: self.reader }).map(Some),
         }
     }
 }
@@ -192,30 +300,41 @@ impl<'de> MapAccess<'de> for &mut Entries<'_, 'de> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, YamlFault> {
-        self.next(seed)?.ok_or_else(|| de::Error::custom("a value is missing"))
+        self.next(seed)?.ok_or_else(missing)
     }
 }
 
-/// A scalar without quotes where anything may stand (YAML 1.2.2, section 10.3.2, less octal and infinite numbers).
-fn plain<'de, V: Visitor<'de>>(text: Cow<'de, str>, visitor: V) -> Result<V::Value, YamlFault> {
-    match text.as_ref() {
-        null if is_null(null) => return visitor.visit_unit(),
-        "true" | "True" | "TRUE" => return visitor.visit_bool(true),
-        "false" | "False" | "FALSE" => return visitor.visit_bool(false),
-        _ => {}
-    }
-    // Rust reads `inf` and `nan` as numbers; here they are words.
-    if text.contains(|letter: char| letter.is_ascii_alphabetic() && !matches!(letter, 'e' | 'E')) {
-        return string(text, visitor);
-    }
-    if let Ok(number) = text.parse() {
-        visitor.visit_i64(number)
-    } else if let Ok(number) = text.parse() {
-        visitor.visit_u64(number)
-    } else if let Ok(number) = text.parse() {
-        visitor.visit_f64(number)
-    } else {
-        string(text, visitor)
+fn missing() -> YamlFault {
+    de::Error::custom("a value is missing")
+}
+
+/// What a scalar without quotes is where anything may stand.
+enum Scalar {
+    Null,
+    Bool(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    Text,
+}
+
+impl Scalar {
+    /// The rules of YAML 1.2.2, section 10.3.2, less octal and infinite numbers.
+    fn of(text: &str) -> Self {
+        match text {
+            null if is_null(null) => return Self::Null,
+            "true" | "True" | "TRUE" => return Self::Bool(true),
+            "false" | "False" | "FALSE" => return Self::Bool(false),
+            _ => {}
+        }
+        // Rust reads `inf` and `nan` as numbers; here they are words.
+        let is_word = |letter: char| letter.is_ascii_alphabetic() && !matches!(letter, 'e' | 'E');
+        if text.contains(is_word) {
+            return Self::Text;
+        }
+        let signed = text.parse().map(Self::Signed);
+        let number = signed.or_else(|_| text.parse().map(Self::Unsigned));
+        number.or_else(|_| text.parse().map(Self::Float)).unwrap_or(Self::Text)
     }
 }
 

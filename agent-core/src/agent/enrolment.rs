@@ -1,7 +1,7 @@
 //! How far the server knows this client (docs/protocol.md section 5.1).
 
 use super::{Agent, Event};
-use crate::limits::{ENROL_PAUSE, POLL_PAUSE, UNKNOWN_PAUSE_MAX};
+use crate::limits::{ENROL_PAUSE, UNKNOWN_PAUSE_MAX, UNKNOWN_PAUSE_MIN};
 use crate::storage::Storage;
 use crate::time::{Instant, Span};
 
@@ -23,7 +23,7 @@ impl<S: Storage> Agent<S> {
     pub(super) fn unknown_here(&mut self, now: Instant) {
         self.enrolment = Enrolment::Wanted;
         let factor = 1_u64.checked_shl(self.refusals).unwrap_or(u64::MAX);
-        let pause: Span = POLL_PAUSE.saturating_mul(factor).min(UNKNOWN_PAUSE_MAX);
+        let pause: Span = UNKNOWN_PAUSE_MIN.saturating_mul(factor).min(UNKNOWN_PAUSE_MAX);
         self.refusals = self.refusals.saturating_add(1);
         self.poll_at = now.saturating_add(pause);
     }
@@ -32,7 +32,7 @@ impl<S: Storage> Agent<S> {
     pub(super) fn enrolment_requested(&mut self, now: Instant) {
         self.enrolment = Enrolment::Requested;
         self.enrol_at = now.saturating_add(ENROL_PAUSE);
-        self.poll_at = now.saturating_add(POLL_PAUSE);
+        self.poll_at = now.saturating_add(UNKNOWN_PAUSE_MIN);
     }
 
     /// 200 to a sealed request: the server knows us.

@@ -28,6 +28,13 @@ fn a_new_client_enrols_within_seconds() {
 }
 
 #[test]
+fn a_new_client_is_known_within_a_second() {
+    let mut world = fresh();
+    world.run_seconds(1);
+    assert!(world.has_event(&Event::Enrolled));
+}
+
+#[test]
 fn results_wait_until_the_server_knows_the_client() {
     let mut world = World::new(1, &[Mode::Genuine]);
     world.outside.store.keeps_enrolments = false;
