@@ -79,3 +79,24 @@ pub const GLOB_PATTERNS_MAX: usize = 1_000;
 
 /// Entries of a directory that are read and sorted at a time.
 pub const GLOB_BATCH: usize = 512;
+
+/// Queues of `fifo()` in one session. Each is a running query that holds rows.
+pub const FIFOS_MAX: usize = 16;
+
+/// Elements of an array of `parse_binary()` when the profile sets no `max_count`.
+pub const BINARY_ARRAY_LEN_DEFAULT: usize = 1_000;
+
+/// Bytes of a text of `parse_binary()` when the profile sets no length.
+pub const BINARY_STRING_LEN_DEFAULT: i64 = 1_024;
+
+/// Bytes of one text of `parse_binary()`: a length in a damaged file must not reserve memory.
+pub const BINARY_STRING_LEN_MAX: usize = 16 << 20;
+
+/// Structures within structures of `parse_binary()`; deeper ones are NULL, since chained structures may form a circle.
+pub const BINARY_DEPTH_MAX: u16 = 24;
+
+/// Types within the type of one field of a profile.
+pub const BINARY_TYPE_NESTING_MAX: u16 = 8;
+
+/// Values that one `parse_binary()` decodes.
+pub const BINARY_VALUES_MAX: u32 = 1_000_000;

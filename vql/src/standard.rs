@@ -3,12 +3,15 @@
 //! They read files only through accessors, so the same `hash()` works on a file system and on flash. A host that is
 //! short of code space adds the groups it wants.
 
+mod batch;
+mod binary;
 mod collection;
 mod csv;
 mod encode;
 mod file;
 mod glob;
 mod host;
+mod isolated;
 mod json;
 mod lines;
 mod memory;
@@ -32,6 +35,7 @@ use crate::registry::Registry;
 pub fn add(registry: &mut Registry) {
     add_values(registry);
     add_files(registry);
+    add_large(registry);
 }
 
 /// Adds what works on values alone, and [`DataAccessor`].
@@ -60,4 +64,11 @@ pub fn add_files(registry: &mut Registry) {
     for plugins in [csv::PLUGINS, file::PLUGINS, glob::PLUGINS, json::PLUGINS, lines::PLUGINS] {
         registry.add_plugins(plugins);
     }
+}
+
+/// Adds what takes more code or memory than a board likes to give.
+pub fn add_large(registry: &mut Registry) {
+    registry.add_functions(binary::FUNCTIONS);
+    registry.add_plugins(batch::PLUGINS);
+    registry.add_plugins(isolated::PLUGINS);
 }

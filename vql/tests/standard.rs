@@ -414,3 +414,52 @@ fn every_entry_is_documented() {
         }
     }
 }
+
+#[test]
+fn rows_come_in_groups() {
+    let (rows, _) = rows(
+        "SELECT rows._value AS N FROM batch(batch_size=2, query={ SELECT * FROM range(end=3) })",
+    );
+    assert_eq!(rows, [r#"{"N":[0,1]}"#, r#"{"N":[2]}"#]);
+}
+
+#[test]
+fn a_group_ends_when_the_lambda_says_so() {
+    let (rows, _) = rows(
+        "SELECT rows._value AS N FROM batch(batch_func='x=>len(list=x) >= 2', query={ SELECT * FROM range(end=3) })",
+    );
+    assert_eq!(rows, [r#"{"N":[0,1]}"#, r#"{"N":[2]}"#]);
+}
+
+#[test]
+fn a_queue_keeps_the_last_rows_until_they_are_flushed() {
+    let (rows, _) = rows(
+        "LET Kept = SELECT * FROM fifo(max_rows=2, query={ SELECT _value AS A FROM range(end=4) })
+         LET Once = SELECT * FROM fifo(max_rows=1, flush=TRUE, query={ SELECT _value AS B FROM range(end=4) })
+         SELECT * FROM chain(a=Kept, b=Kept, c=Once, d=Once)",
+    );
+    let kept = [r#"{"A":2}"#, r#"{"A":3}"#];
+    assert_eq!(rows, [kept[0], kept[1], kept[0], kept[1], r#"{"B":3}"#]);
+}
+
+#[test]
+fn a_query_of_its_own_sees_only_what_it_is_given() {
+    let (got, log) = rows(
+        "LET Outer = 1
+         LET Kept = 2
+         SELECT * FROM query(query={ SELECT Outer, Kept, Given FROM scope() }, copy_env='Kept', env=dict(Given=3))",
+    );
+    assert_eq!(got, [r#"{"Outer":null,"Kept":2,"Given":3}"#]);
+    assert!(log[0].starts_with("ERROR: Symbol Outer not found"), "{log:?}");
+    let (got, _) = rows(
+        "SELECT * FROM query(query='LET A <= X + 1 LET B = A SELECT B FROM scope()', env=dict(X=1))",
+    );
+    assert_eq!(got, [r#"{"B":2}"#]);
+    let (got, log) = rows("SELECT * FROM query(query='SELECT')");
+    assert!(got.is_empty() && log[0].starts_with("ERROR: query: "), "{log:?}");
+    let (got, log) = rows("SELECT * FROM query(query='SELECT 1 FROM scope()', runas='admin')");
+    assert_eq!(
+        (got.len(), log[0].as_str()),
+        (0, "ERROR: query: runas is not supported by this host")
+    );
+}

@@ -27,7 +27,7 @@ struct Repr {
 }
 
 impl StoredQuery {
-    pub(super) fn new(select: &Arc<Select>) -> Self {
+    pub(crate) fn new(select: &Arc<Select>) -> Self {
         Self(Arc::new(Repr { select: Arc::clone(select), bound: None }))
     }
 
