@@ -10,6 +10,8 @@ mod timestamp;
 
 use crate::registry::Function;
 
+pub(crate) use format::filled;
+
 /// Functions that every registry has.
 pub static CORE: &[&Function] = &[
     &aggregates::COUNT,

@@ -62,6 +62,9 @@ pub const COLUMNS_MAX: usize = 1_024;
 /// Rows or keys that `dedup()`, `delay()` and `diff()` each keep.
 pub const ROWS_REMEMBERED_MAX: usize = 10_000;
 
+/// Messages that `log()` remembers so as not to repeat them. A query has as many as its text has calls.
+pub const LOG_TEMPLATES_MAX: usize = 1_000;
+
 /// Components of one path pattern. Patterns that people write stay below ten.
 pub const GLOB_COMPONENTS_MAX: usize = 64;
 

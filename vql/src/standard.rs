@@ -14,6 +14,7 @@ mod host;
 mod isolated;
 mod json;
 mod lines;
+mod log;
 mod memory;
 mod net;
 mod number;
@@ -53,6 +54,7 @@ pub fn add_values(registry: &mut Registry) {
     ] {
         registry.add_functions(functions);
     }
+    registry.add_functions(&[&log::LOG]);
     registry.add_plugins(host::PLUGINS);
     registry.add_plugins(query::PLUGINS);
     registry.add_accessor("data", &[], Arc::new(DataAccessor));

@@ -57,6 +57,35 @@ fn value(expression: &str) -> String {
     json::to_string(&session.evaluate(now(), &parsed).unwrap())
 }
 
+fn logged(at_seconds: &[u64], expression: &str) -> Vec<String> {
+    let (mut session, log) = session();
+    let parsed = Expression::parse(expression).unwrap();
+    for seconds in at_seconds {
+        let instant = Instant::from_start(Duration::from_secs(*seconds));
+        let answer = session.evaluate(Now { instant, ..now() }, &parsed).unwrap();
+        assert_eq!(json::to_string(&answer), "true");
+    }
+    log.0.lock().unwrap().clone()
+}
+
+#[test]
+fn a_message_is_logged_once_a_minute_unless_the_call_says_otherwise() {
+    let same = [0, 1, 59, 60, 61];
+    assert_eq!(logged(&same, "log(message='a %v', args=rand())").len(), 2);
+    assert_eq!(logged(&same, "log(message='a', dedup=2)").len(), 3);
+    assert_eq!(logged(&same, "log(message='a', dedup=-1)").len(), 5);
+}
+
+#[test]
+fn a_message_is_a_template_and_has_a_level() {
+    assert_eq!(logged(&[0], "log(message='%v of %d', args=['a', 2])"), ["INFO: a of 2"]);
+    assert_eq!(
+        logged(&[0], "log(message='a', args=1, level='warn')"),
+        ["WARN: a%!(EXTRA int64=1)"]
+    );
+    assert_eq!(logged(&[0], "log(message=dict(a=1), level='none')"), ["INFO: {\"a\":1}"]);
+}
+
 #[track_caller]
 fn check(table: &[(&str, &str)]) {
     for (expression, expected) in table {

@@ -25,8 +25,13 @@ pub(super) static FORMAT: Function = Function::new(
 
 fn fill(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let template = args.text("format").cloned().unwrap_or_default();
+    filled(cx, &template, args.value("args")).map(Value::from)
+}
+
+/// Fills a template with a list of values, or with a single one.
+pub fn filled(cx: &Context, template: &Text, values: Option<&Value>) -> Result<Vec<u8>, Fault> {
     let single;
-    let values: &[Value] = match args.value("args") {
+    let values: &[Value] = match values {
         None => &[],
         Some(Value::List(list)) => list,
         Some(other) => {
@@ -52,7 +57,7 @@ fn fill(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
         }
     }
     extra(values.as_slice(), &mut out);
-    Ok(Value::Str(Text::from(out)))
+    Ok(out)
 }
 
 /// Go says so when values are left over.

@@ -35,7 +35,7 @@ impl Parser<'_> {
         self.nested(Self::and)
     }
 
-    fn starts_expr(&self) -> bool {
+    pub(super) fn starts_expr(&self) -> bool {
         match &self.token.kind {
             TokenKind::Name(_) | TokenKind::Number | TokenKind::Str(_) => true,
             TokenKind::Keyword(keyword) => {

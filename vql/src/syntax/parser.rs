@@ -270,8 +270,14 @@ impl<'a> Parser<'a> {
         self.list_or_expr().map(Some)
     }
 
+    /// Columns with commas between them; the one after a leading star may be left out.
     fn columns(&mut self) -> Result<Vec<Column>, ParseError> {
         let mut columns = alloc::vec![self.column()?];
+        let is_star =
+            matches!(columns.as_slice(), [Column { body: Cell::Star, is_aliased: false, .. }]);
+        if is_star && (self.is("{") || self.is("*") || self.starts_expr()) {
+            columns.push(self.column()?);
+        }
         while self.takes(",") {
             columns.push(self.column()?);
         }
