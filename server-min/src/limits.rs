@@ -4,6 +4,10 @@
 pub const FLOW_ID_BYTES: usize = 128;
 /// Bytes of an artifact name with its source; the longest in public packs has below 100.
 pub const ARTIFACT_NAME_BYTES: usize = 256;
+/// Bytes of a user name: an e-mail address fits.
+pub const USER_NAME_BYTES: usize = 128;
+/// Bytes of an organisation's id; usual ones have 5.
+pub const ORG_ID_BYTES: usize = 32;
 /// Characters of a refused name that an error message quotes.
 pub const QUOTED_NAME_CHARS: usize = 64;
 

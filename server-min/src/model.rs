@@ -1,5 +1,8 @@
 //! What the server knows: names, clients, flows. Pure rules; no SQL, no HTTP, no clock.
 
+pub mod audit;
 pub mod client;
 pub mod flow;
 pub mod id;
+pub mod policy;
+pub mod role;

@@ -6,6 +6,7 @@
 //!
 //! All calls block; asynchronous callers use [`Store::write_async`] and [`Store::read_async`].
 
+pub mod audit;
 pub mod chunk;
 pub mod client;
 pub mod event;

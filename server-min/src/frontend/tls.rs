@@ -57,7 +57,7 @@ fn client_verifier(
         store.add(root.map_err(|error| fault(&error))?).map_err(|error| fault(&error))?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider);
-    Ok(verifier.build().map_err(|error| fault(&error))?)
+    verifier.build().map_err(|error| fault(&error))
 }
 
 /// Servers of this protocol offer P-521, P-384 and P-256 only; X25519 is there for agents of ours.

@@ -19,6 +19,12 @@ pub enum NameFault {
     /// Not dotted words with at most one source behind a slash.
     #[error("{0:?} is not an artifact name: it should look like Linux.Sys.Pslist or Name/Source")]
     Artifact(String),
+    /// Not a name for a person or program.
+    #[error("{0:?} is not a user name: use up to 128 letters, digits and @ . - _ # +")]
+    User(String),
+    /// Not `root`, and not `O` with letters and digits.
+    #[error("{0:?} is not an organisation: it should look like root or OABCD")]
+    Org(String),
 }
 
 /// The id of one collection on one client.
@@ -136,6 +142,99 @@ impl fmt::Display for ArtifactName {
     }
 }
 
+/// Who holds rights: a person, or a program with a certificate. Letter case is shown and does not distinguish.
+#[derive(Debug, Clone)]
+pub struct UserName(Box<str>);
+
+impl UserName {
+    /// The name as it was first written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What distinguishes this name from others.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl PartialEq for UserName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for UserName {}
+
+impl FromStr for UserName {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        // Other alphabets have letters that look alike, and a name is what people grant rights to.
+        let sound = |b: u8| b.is_ascii_alphanumeric() || b"@.-_#+".contains(&b);
+        let fits = !text.is_empty() && text.len() <= limits::USER_NAME_BYTES;
+        if fits && text.bytes().all(sound) {
+            Ok(Self(text.into()))
+        } else {
+            Err(NameFault::User(shortened(text)))
+        }
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An organisation: rights in one say nothing about another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrgId(Box<str>);
+
+impl OrgId {
+    const ROOT: &str = "root";
+
+    /// The one that every deployment has.
+    #[must_use]
+    pub fn root() -> Self {
+        Self(Self::ROOT.into())
+    }
+
+    /// Whether it is the one that every deployment has.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        &*self.0 == Self::ROOT
+    }
+
+    /// The text as it travels.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for OrgId {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        let rest = text.strip_prefix('O').unwrap_or_default();
+        let fits = !rest.is_empty() && text.len() <= limits::ORG_ID_BYTES;
+        match text {
+            "" | Self::ROOT => Ok(Self::root()),
+            _ if fits && rest.bytes().all(|b| b.is_ascii_alphanumeric()) => Ok(Self(text.into())),
+            _ => Err(NameFault::Org(shortened(text))),
+        }
+    }
+}
+
+impl fmt::Display for OrgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// So much of a refused name as an error message should carry.
 fn shortened(text: &str) -> String {
     text.chars().take(limits::QUOTED_NAME_CHARS).collect()
@@ -182,6 +281,26 @@ mod tests {
     fn paths_are_no_artifact_names() {
         for text in ["", "/", "../x", "a/b/c", "A..B", ".A", "A/", "A/\n", "$00ff", "A B"] {
             assert!(text.parse::<ArtifactName>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn letter_case_does_not_make_another_user() {
+        let ann: UserName = "Ann@example.com".parse().unwrap();
+        assert_eq!(ann, "ann@EXAMPLE.com".parse().unwrap());
+        assert_eq!((ann.as_str(), ann.key().as_str()), ("Ann@example.com", "ann@example.com"));
+        for text in ["", "a b", "../ann", "ann\n", "\u{430}nn", &"a".repeat(129)] {
+            assert!(text.parse::<UserName>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_organisation_is_the_root() {
+        for (text, is_root) in [("", true), ("root", true), ("OABCD", false)] {
+            assert_eq!(text.parse::<OrgId>().unwrap().is_root(), is_root);
+        }
+        for text in ["O", "ROOT", "../O1", "O/1", "O..", "X123"] {
+            assert!(text.parse::<OrgId>().is_err(), "{text:?}");
         }
     }
 }

@@ -1,0 +1,88 @@
+//! One record of the audit log, and the chain that holds them together.
+//!
+//! The hash of a record covers all of it and the hash of the record before, so that whoever changes, removes or inserts
+//! one has to write all that follow again: a hash that was noted elsewhere no longer fits then.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::id::OrgId;
+
+/// The end of the chain.
+pub type Link = [u8; 32];
+
+/// What the first record continues.
+pub const START: Link = [0; 32];
+
+/// What somebody did or tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Microseconds since 1970.
+    pub time_us: u64,
+    /// Where.
+    pub org: OrgId,
+    /// Who.
+    pub principal: String,
+    /// What; names as Velociraptor has them where it has one.
+    pub operation: String,
+    /// Whether it was allowed.
+    pub allowed: bool,
+    /// What it was about.
+    pub details: Value,
+}
+
+/// The link of a record with this number behind `before`. `details` is the text as it is stored.
+#[must_use]
+pub fn link(before: &Link, number: u64, record: &Record, details: &str) -> Link {
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update(number.to_be_bytes());
+    hash.update(record.time_us.to_be_bytes());
+    hash.update([u8::from(record.allowed)]);
+    let org = record.org.as_str();
+    for text in [org, &record.principal, &record.operation, details] {
+        // Lengths keep the end of one text from being the start of the next.
+        hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(text);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            time_us: 5,
+            org: OrgId::root(),
+            principal: "ann".into(),
+            operation: "user_grant".into(),
+            allowed: true,
+            details: Value::Null,
+        }
+    }
+
+    #[test]
+    fn each_part_of_a_record_changes_its_link() {
+        let own = link(&START, 1, &record(), "null");
+        let changed = [
+            link(&[1; 32], 1, &record(), "null"),
+            link(&START, 2, &record(), "null"),
+            link(&START, 1, &record(), "{}"),
+            link(&START, 1, &Record { time_us: 6, ..record() }, "null"),
+            link(&START, 1, &Record { allowed: false, ..record() }, "null"),
+            link(&START, 1, &Record { principal: "bob".into(), ..record() }, "null"),
+            link(&START, 1, &Record { operation: "user_create".into(), ..record() }, "null"),
+            link(&START, 1, &Record { org: "OA".parse().unwrap(), ..record() }, "null"),
+            link(
+                &START,
+                1,
+                &Record { principal: "annu".into(), operation: "ser_grant".into(), ..record() },
+                "null",
+            ),
+        ];
+        assert!(changed.iter().all(|other| *other != own));
+        assert_eq!(link(&START, 1, &record(), "null"), own);
+    }
+}
