@@ -1,32 +1,15 @@
-//! Who may do what: the one function that decides.
+//! Who may do what: the one function that decides, [`Acl::check`], about (principal, organisation, permissions).
 //!
-//! Lockdown is inside it and comes first, so that it binds the server's own account as well.
-
-use std::sync::Arc;
+//! The rule itself is [`crate::model::decision`]; here it gets the configuration and what is stored. A policy is read for
+//! each decision, so that what was taken away is gone at once.
 
 use troodon_vql::{Access, Denied, Permission};
 
 use crate::config::{Config, ConfigError};
-
-/// What lockdown denies unless `security.lockdown_denied_permissions` says otherwise: whatever changes the deployment
-/// or reaches beyond stored results.
-const LOCKDOWN: [Permission; 15] = [
-    Permission::ArtifactWriter,
-    Permission::ServerArtifactWriter,
-    Permission::LabelClient,
-    Permission::CollectClient,
-    Permission::CollectServer,
-    Permission::CollectBasic,
-    Permission::StartHunt,
-    Permission::Execve,
-    Permission::ServerAdmin,
-    Permission::OrgAdmin,
-    Permission::Impersonation,
-    Permission::Network,
-    Permission::FilesystemRead,
-    Permission::FilesystemWrite,
-    Permission::MachineState,
-];
+use crate::model::decision::{LOCKDOWN, Standing, decide};
+use crate::model::id::{OrgId, UserName};
+use crate::model::role::Rights;
+use crate::store::Store;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +22,7 @@ pub enum Principal {
     /// Somebody with a policy.
     User {
         /// The name under which the policy is stored.
-        name: String,
+        name: UserName,
     },
 }
 
@@ -47,66 +30,83 @@ impl Principal {
     /// The name that logs and records show.
     pub fn name(&self) -> &str {
         match self {
-            Self::Server { name } | Self::User { name } => name,
+            Self::Server { name } => name,
+            Self::User { name } => name.as_str(),
         }
     }
 }
 
 /// The rules of one server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Acl {
-    denied_to_all: Arc<[Permission]>,
+    denied_to_all: Rights,
+    store: Store,
 }
 
 impl Acl {
-    /// The rules that a configuration sets.
+    /// The rules that a configuration sets, and the policies in a store.
     ///
     /// # Errors
     /// `security.lockdown_denied_permissions` names a permission that does not exist: better no start than a lockdown
     /// with a hole.
-    pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        let named = &config.security.lockdown_denied_permissions;
-        let mut denied = Vec::with_capacity(named.len());
-        for name in named {
-            denied.push(Permission::named(name).ok_or_else(|| {
-                let problem = format!("there is no permission `{name}`");
-                ConfigError::invalid("security.lockdown_denied_permissions", problem)
-            })?);
-        }
-        let denied_to_all = match (config.lockdown, denied.is_empty()) {
-            (false, _) => Vec::new(),
-            (true, true) => LOCKDOWN.to_vec(),
-            (true, false) => denied,
-        };
-        Ok(Self { denied_to_all: denied_to_all.into() })
+    pub fn new(config: &Config, store: Store) -> Result<Self, ConfigError> {
+        Ok(Self { denied_to_all: denied_to_all(config)?, store })
     }
 
-    /// Allows all of `permissions`, or says why not.
+    /// Allows all of `permissions` in `org`, or says why not.
     ///
     /// # Errors
-    /// Lockdown denies one of them, or the principal's policy lacks one.
-    pub fn check(&self, principal: &Principal, permissions: &[Permission]) -> Result<(), Denied> {
-        if permissions.iter().any(|one| self.denied_to_all.contains(one)) {
-            return Err(Denied::by_lockdown(permissions));
-        }
-        match principal {
-            Principal::Server { .. } => Ok(()),
-            // Only the server's own account has a policy.
-            Principal::User { .. } => Err(Denied::no_policy(permissions)),
+    /// Lockdown denies one of them, or the principal's policy there lacks one. When the policy cannot be read, nobody has
+    /// one.
+    pub fn check(
+        &self,
+        principal: &Principal,
+        org: &OrgId,
+        permissions: &[Permission],
+    ) -> Result<(), Denied> {
+        decide(self.denied_to_all, self.standing(principal, org), permissions)
+    }
+
+    /// What is known about a principal in an organisation.
+    pub fn standing(&self, principal: &Principal, org: &OrgId) -> Standing {
+        let Principal::User { name } = principal else { return Standing::Server };
+        match self.store.standing(name, org) {
+            Ok(standing) => standing,
+            Err(error) => {
+                tracing::error!(user = %name, %error, "cannot read a policy");
+                Standing::Nobody
+            }
         }
     }
 
-    /// What the engine asks while it runs a query of this principal.
-    pub fn token(&self, principal: Principal) -> Token {
-        Token { acl: self.clone(), principal }
+    /// What the engine asks while it runs a query of this principal in this organisation.
+    pub fn token(&self, principal: Principal, org: OrgId) -> Token {
+        Token { acl: self.clone(), principal, org }
     }
 }
 
+fn denied_to_all(config: &Config) -> Result<Rights, ConfigError> {
+    let mut denied = Rights::NONE;
+    for name in &config.security.lockdown_denied_permissions {
+        let permission = Permission::named(name).ok_or_else(|| {
+            let problem = format!("there is no permission `{name}`");
+            ConfigError::invalid("security.lockdown_denied_permissions", problem)
+        })?;
+        denied = denied.and(Rights::of(&[permission]));
+    }
+    Ok(match (config.lockdown, denied.is_empty()) {
+        (false, _) => Rights::NONE,
+        (true, true) => LOCKDOWN,
+        (true, false) => denied,
+    })
+}
+
 /// A principal's rights, as the query engine asks for them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Token {
     acl: Acl,
     principal: Principal,
+    org: OrgId,
 }
 
 impl Token {
@@ -114,53 +114,37 @@ impl Token {
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
+
+    /// Where they count.
+    pub fn org(&self) -> &OrgId {
+        &self.org
+    }
 }
 
 impl Access for Token {
     fn check(&self, permissions: &[Permission]) -> Result<(), Denied> {
-        self.acl.check(&self.principal, permissions)
+        self.acl.check(&self.principal, &self.org, permissions)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Acl, LOCKDOWN, Principal};
+    use super::denied_to_all;
     use crate::config::Config;
+    use crate::model::decision::LOCKDOWN;
+    use crate::model::role::Rights;
     use troodon_vql::Permission;
-
-    fn server() -> Principal {
-        Principal::Server { name: "VelociraptorServer".into() }
-    }
-
-    #[test]
-    fn lockdown_denies_the_servers_own_account() {
-        let config = Config { lockdown: true, ..Config::default() };
-        let acl = Acl::new(&config).unwrap();
-        for permission in Permission::ALL {
-            let allowed = acl.check(&server(), &[permission]).is_ok();
-            assert_eq!(allowed, !LOCKDOWN.contains(&permission), "{permission}");
-        }
-        let both = [Permission::ReadResults, Permission::Execve];
-        let denied = acl.check(&server(), &both).unwrap_err();
-        assert_eq!(denied.to_string(), "Server locked down: [READ_RESULTS EXECVE]");
-    }
 
     #[test]
     fn lockdown_may_have_a_list_of_its_own_without_mistakes() {
-        let mut config = Config { lockdown: true, ..Config::default() };
+        let mut config = Config::default();
         config.security.lockdown_denied_permissions = vec!["start_hunt".into()];
-        let acl = Acl::new(&config).unwrap();
-        assert!(acl.check(&server(), &[Permission::Execve]).is_ok());
-        assert!(acl.check(&server(), &[Permission::StartHunt]).is_err());
+        assert_eq!(denied_to_all(&config).unwrap(), Rights::NONE);
+        config.lockdown = true;
+        assert_eq!(denied_to_all(&config).unwrap(), Rights::of(&[Permission::StartHunt]));
         config.security.lockdown_denied_permissions.push("EXEC".into());
-        assert!(Acl::new(&config).unwrap_err().to_string().contains("no permission `EXEC`"));
-    }
-
-    #[test]
-    fn users_without_a_policy_may_do_nothing() {
-        let acl = Acl::new(&Config::default()).unwrap();
-        let user = Principal::User { name: "joe".into() };
-        assert!(acl.check(&user, &[Permission::ReadResults]).is_err());
-        assert!(acl.check(&server(), &Permission::ALL).is_ok());
+        assert!(denied_to_all(&config).unwrap_err().to_string().contains("no permission `EXEC`"));
+        config.security.lockdown_denied_permissions.clear();
+        assert_eq!(denied_to_all(&config).unwrap(), LOCKDOWN);
     }
 }

@@ -3,23 +3,28 @@
 //! Rows and files go to the standard output, everything else to the standard error. The exit status is 0 only when
 //! everything that was asked for has happened.
 
+mod acl_command;
 mod artifacts_command;
+mod audit_command;
 mod collect;
 mod config_command;
 mod console;
 mod query_command;
 mod rows;
 mod uploads;
+mod user_command;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use rustix::fs::{Access, access};
 use tracing::Level;
 
 use crate::config::Config;
+use crate::model::id::UserName;
 
 /// The server of Troodon, and its administration.
 #[derive(Debug, Parser)]
@@ -40,6 +45,10 @@ struct Cli {
     #[arg(long, value_name = "FILE", env = "TROODON_CONFIG")]
     config: Option<PathBuf>,
 
+    /// Act with the rights of this user, in place of the server's own
+    #[arg(long, value_name = "USER")]
+    runas: Option<UserName>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -56,11 +65,21 @@ enum Command {
     Artifacts(artifacts_command::ArtifactsCommand),
     /// Run VQL on the server's store, whether or not the server runs
     Query(query_command::QueryOptions),
+    /// Make, show, lock and unlock users
+    #[command(subcommand)]
+    User(user_command::UserCommand),
+    /// Give and show rights
+    #[command(subcommand)]
+    Acl(acl_command::AclCommand),
+    /// Read and check the log of who did what
+    #[command(subcommand)]
+    Audit(audit_command::AuditCommand),
 }
 
 /// What every command may use.
 struct Invocation {
     config: Option<PathBuf>,
+    runas: Option<UserName>,
 }
 
 impl Invocation {
@@ -79,13 +98,16 @@ impl Invocation {
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let Cli { config, command } = Cli::parse();
-    let invocation = Invocation { config };
+    let Cli { config, runas, command } = Cli::parse();
+    let invocation = Invocation { config, runas };
     let done = match command {
         Command::Config(command) => config_command::run(&invocation, command),
         Command::Frontend => frontend(&invocation),
         Command::Artifacts(command) => artifacts_command::run(&invocation, command),
         Command::Query(options) => query_command::run(&invocation, &options),
+        Command::User(command) => user_command::run(&invocation, command),
+        Command::Acl(command) => acl_command::run(&invocation, command),
+        Command::Audit(command) => audit_command::run(&invocation, &command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -99,10 +121,26 @@ pub fn main() -> ExitCode {
 /// Runs the server. Its log goes to the standard error, with more lines when `verbose` is set.
 fn frontend(invocation: &Invocation) -> Result<()> {
     let config = invocation.load()?;
+    let path = invocation.config_path()?;
+    if config.lockdown && is_writable(path) {
+        bail!(
+            "{}: the server is in lockdown and could write its own configuration to end it; \
+             run it as an account that can only read the file",
+            path.display()
+        );
+    }
     let level = if config.verbose { Level::DEBUG } else { Level::INFO };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
     let runtime = crate::frontend::runtime().context("the server's threads cannot be started")?;
     Ok(runtime.block_on(crate::serve::serve(&config))?)
+}
+
+/// Whether this process may change a file, or replace it.
+fn is_writable(path: &Path) -> bool {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let may_write = |path: &Path| access(path, Access::WRITE_OK).is_ok();
+    may_write(path) || may_write(folder)
 }
 
 /// One line on the standard error.

@@ -18,8 +18,10 @@ use troodon_vql::Permission;
 use crate::acl::{Acl, Principal};
 use crate::artifact::{ArtifactType, Repository};
 use crate::config::Config;
+use crate::model::audit::Record;
+use crate::model::door::Door;
 use crate::model::flow::NewFlow;
-use crate::model::id::{ClientId, FlowId, NameFault};
+use crate::model::id::{ClientId, FlowId, NameFault, OrgId};
 use crate::store::{Store, StoreError, now_us};
 
 use compile::{Layers, compile};
@@ -99,8 +101,23 @@ impl Launcher {
         client: &ClientId,
         wanted: &Collect,
     ) -> Result<FlowId, LaunchError> {
-        self.allow(principal, wanted)?;
-        self.queue(principal.name(), client, wanted)
+        let mut record = Record {
+            time_us: now_us(),
+            org: OrgId::root(),
+            principal: principal.name().to_owned(),
+            operation: Door::Collect.operation().to_owned(),
+            allowed: true,
+            details: json!({"client": client.as_str(), "details": shown(wanted)}),
+        };
+        if let Err(refusal) = self.allow(principal, wanted) {
+            record.allowed = false;
+            record.details["refused"] = refusal.to_string().into();
+            self.store.audit(record)?;
+            return Err(refusal);
+        }
+        let flow = self.flow(principal.name(), wanted)?;
+        record.details["flow_id"] = flow.id.as_str().into();
+        Ok(self.store.create_flow_on_record(client, flow, record)?)
     }
 
     /// Asks a client about its host. Nobody's rights are asked for, since nobody chooses what runs: it happens in
@@ -112,36 +129,31 @@ impl Launcher {
         let own = self.repository.get(OWN_INTERROGATION);
         let name = if own.is_some() { OWN_INTERROGATION } else { INTERROGATION };
         let wanted = Collect { specs: vec![Spec::of(name)], ..Collect::default() };
-        self.queue(INTERROGATOR, client, &wanted)
+        Ok(self.store.create_flow(client, self.flow(INTERROGATOR, &wanted)?)?)
     }
 
-    fn queue(
-        &self,
-        creator: &str,
-        client: &ClientId,
-        wanted: &Collect,
-    ) -> Result<FlowId, LaunchError> {
+    fn flow(&self, creator: &str, wanted: &Collect) -> Result<NewFlow, LaunchError> {
         let mut artifacts = Vec::with_capacity(wanted.specs.len());
         for spec in &wanted.specs {
             artifacts.push(spec.artifact.parse()?);
         }
         let mut random = [0; 4];
         getrandom::fill(&mut random)?;
-        let flow = NewFlow {
+        Ok(NewFlow {
             id: FlowId::generate(now_us() / 1_000_000, random),
             creator: creator.to_owned(),
             artifacts,
             spec: shown(wanted),
             request: self.compile(wanted)?,
             urgent: wanted.urgent,
-        };
-        Ok(self.store.create_flow(client, flow)?)
+        })
     }
 
     /// Whether the caller may collect all of it.
     fn allow(&self, principal: &Principal, wanted: &Collect) -> Result<(), LaunchError> {
         let name = principal.name();
-        self.acl.check(principal, &[Permission::CollectClient]).map_err(|denied| {
+        let org = OrgId::root();
+        self.acl.check(principal, &org, Door::Collect.permissions()).map_err(|denied| {
             LaunchError::Denied(format!("{name} may not collect from clients: {denied}"))
         })?;
         for spec in &wanted.specs {
@@ -157,7 +169,9 @@ impl Launcher {
                 // Definitions are checked when read; a name that is unknown here is held by nobody.
                 let permission = Permission::named(required)
                     .ok_or_else(|| refused(format!("there is no permission {required}")))?;
-                self.acl.check(principal, &[permission]).map_err(|d| refused(d.to_string()))?;
+                self.acl
+                    .check(principal, &org, &[permission])
+                    .map_err(|d| refused(d.to_string()))?;
             }
         }
         Ok(())

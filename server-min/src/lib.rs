@@ -4,6 +4,7 @@
 //! write; `frontend` speaks with agents. Everything that administers the server goes through the store as well, so that a
 //! command works whether or not the server runs.
 
+pub mod account;
 pub mod acl;
 pub mod artifact;
 pub mod cli;
@@ -14,6 +15,8 @@ pub mod ingest;
 pub mod launcher;
 pub mod limits;
 pub mod model;
+pub mod password;
+pub mod permission_page;
 pub mod pki;
 pub mod query;
 pub mod serve;

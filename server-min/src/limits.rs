@@ -11,6 +11,15 @@ pub const ORG_ID_BYTES: usize = 32;
 /// Characters of a refused name that an error message quotes.
 pub const QUOTED_NAME_CHARS: usize = 64;
 
+/// Characters of a password; how good it is cannot be counted, but an empty one is none.
+pub const PASSWORD_CHARS: usize = 4;
+/// Bytes of a password: hashing more would only cost time.
+pub const PASSWORD_BYTES: usize = 1024;
+/// Wrong passwords for one user before each further one has to wait.
+pub const FREE_FAILURES: u64 = 5;
+/// Seconds that a user waits at most for the next try, so that a guesser cannot lock people out for long.
+pub const SIGN_IN_WAIT_SECONDS: u64 = 300;
+
 /// Connections to the store for reading that are kept open; more are opened under load and closed after use.
 pub const IDLE_READERS: usize = 4;
 /// KiB of page cache of a reading connection: rows are read in order, so that a larger one only costs memory.

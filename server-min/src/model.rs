@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod client;
+pub mod decision;
+pub mod door;
 pub mod flow;
 pub mod id;
 pub mod policy;

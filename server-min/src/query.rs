@@ -12,12 +12,14 @@ mod run;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use troodon_vql::{AllowList, Context, Fault, Registry, standard};
 
 use crate::acl::Token;
 use crate::config::{Config, ConfigError};
 use crate::launcher::Launcher;
-use crate::store::Store;
+use crate::model::audit::Record;
+use crate::store::{Store, now_us};
 
 pub use run::{QueryFault, run};
 
@@ -29,6 +31,21 @@ pub struct Backend {
     pub launcher: Arc<Launcher>,
     /// Whose rights the query has.
     pub token: Token,
+}
+
+impl Backend {
+    /// Records what the caller does, before it is done.
+    fn record(&self, operation: &str, details: Value) -> Result<(), Fault> {
+        let record = Record {
+            time_us: now_us(),
+            org: self.token.org().clone(),
+            principal: self.token.principal().name().to_owned(),
+            operation: operation.to_owned(),
+            allowed: true,
+            details,
+        };
+        self.store.audit(record).map_err(fault)
+    }
 }
 
 /// Everything that a query on this server can use. What `security` does not allow is not registered.

@@ -10,6 +10,7 @@ use troodon_core::rsa::aws::AwsKey;
 use troodon_proto::{Message, VqlEventTable};
 use zeroize::Zeroizing;
 
+use crate::account::{self, InstallError};
 use crate::acl::Acl;
 use crate::artifact::{ArtifactError, Repository};
 use crate::config::{ClientConfig, Config, ConfigError};
@@ -35,6 +36,9 @@ pub enum ServeError {
     /// The store cannot be opened or used.
     #[error("Datastore.location: {0}")]
     Store(#[from] StoreError),
+    /// The first users cannot be made.
+    #[error(transparent)]
+    Users(#[from] InstallError),
     /// The frontend gave up.
     #[error(transparent)]
     Frontend(#[from] FrontendError),
@@ -53,12 +57,13 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         tracing::warn!("{warning}");
     }
     let settings = settings(config)?;
-    let acl = Acl::new(config)?;
     let (repository, faults) = Repository::of(config)?;
     for fault in faults {
         tracing::warn!("artifact left out: {fault}");
     }
     let store = Store::open(config.datastore.location.as_ref())?;
+    account::install(config, &store)?;
+    let acl = Acl::new(config, store.clone())?;
     let launcher = Launcher::new(config, Arc::new(repository), store.clone(), acl);
     let table = event_table(config, &launcher, &store)?;
     let services =

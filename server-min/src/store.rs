@@ -17,6 +17,7 @@ mod schema;
 pub mod setting;
 pub mod task;
 pub mod upload;
+pub mod user;
 mod writer;
 
 use std::fs;

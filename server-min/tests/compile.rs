@@ -118,7 +118,7 @@ fn bench_with(config: &Config) -> Bench {
     for text in [TYPED, PARALLEL, CALLER, MIDDLE, EVENT] {
         repository.add(text, "test", Origin::Given).unwrap();
     }
-    let acl = Acl::new(config).unwrap();
+    let acl = Acl::new(config, store.clone()).unwrap();
     let launcher = Launcher::new(config, Arc::new(repository), store.clone(), acl);
     Bench { launcher, store, _folder: folder }
 }
@@ -281,7 +281,7 @@ fn server() -> Principal {
 #[test]
 fn the_door_refuses_users_without_a_policy_and_lockdown() {
     let client = "C.0123456789abcdef".parse().unwrap();
-    let user = Principal::User { name: "joe".into() };
+    let user = Principal::User { name: "joe".parse().unwrap() };
     let open = bench();
     let refused = open.launcher.launch(&user, &client, &wanted(&["Test.Typed"])).unwrap_err();
     assert_eq!(

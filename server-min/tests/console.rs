@@ -189,6 +189,15 @@ fn lockdown_holds_on_the_command_line_and_reading_goes_on() {
 }
 
 #[test]
+fn in_lockdown_the_server_does_not_start_where_it_could_end_it() {
+    let bench = Bench::merged(r#"{"lockdown":true}"#);
+    let done = bench.run(&["frontend"]);
+    assert!(!done.status.success());
+    let said = text(&done.stderr);
+    assert!(said.contains("in lockdown and could write its own configuration"), "{said}");
+}
+
+#[test]
 fn plugins_that_are_not_allowed_do_not_exist() {
     let bench = Bench::merged(r#"{"security":{"allowed_plugins":["flows"]}}"#);
     let done = bench.run(&["query", "--format", "json", "SELECT * FROM clients()"]);
@@ -274,4 +283,120 @@ fn the_server_refuses_to_give_less_than_the_configuration_asks_for() {
     assert!(!done.status.success());
     let said = text(&done.stderr);
     assert!(said.contains("autocert_cert_cache: this server does not support it; get"), "{said}");
+}
+
+#[test]
+fn users_act_with_their_own_rights_and_it_is_on_record() {
+    let bench = Bench::new();
+    let added = bench.run(&["user", "add", "Rita", "secret", "--role", "reader,api"]);
+    assert!(added.status.success(), "{}", text(&added.stderr));
+    assert_eq!(text(&bench.run(&["user", "list"]).stdout), format!("{:24} reader,api\n", "Rita"));
+    let as_rita = |arguments: &[&str]| bench.run(&[&["--runas", "rita"], arguments].concat());
+
+    let vql =
+        format!("SELECT client_id, label(client_id='{CLIENT}', labels='X') AS Done FROM clients()");
+    let done = as_rita(&["query", "--format", "jsonl", &vql]);
+    assert_eq!(text(&done.stdout), format!("{{\"client_id\":\"{CLIENT}\",\"Done\":null}}\n"));
+    let said = text(&done.stderr);
+    assert!(said.contains("PermissionDenied: Permission denied: [LABEL_CLIENT]"), "{said}");
+
+    let refused = [
+        &["artifacts", "collect", "Linux.Sys.Users", "--client_id", CLIENT][..],
+        &["user", "add", "eve", "secret", "--role", "reader"],
+        &["acl", "grant", "rita", "--role", "administrator"],
+        &["audit", "show"],
+    ];
+    for arguments in refused {
+        let done = as_rita(arguments);
+        assert!(!done.status.success() && done.stdout.is_empty(), "{arguments:?}");
+        assert!(text(&done.stderr).contains("PermissionDenied: "), "{}", text(&done.stderr));
+    }
+    let granted = bench.run(&["acl", "grant", "rita", r#"{"label_clients":true}"#, "--merge"]);
+    assert!(granted.status.success(), "{}", text(&granted.stderr));
+    let done = as_rita(&["query", "--format", "jsonl", &vql]);
+    assert!(text(&done.stdout).contains("\"Done\":true"), "{}", text(&done.stderr));
+
+    let shown = bench.run(&["audit", "show", "--principal", "rita", "--format", "jsonl"]);
+    let records: Vec<Value> =
+        text(&shown.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = records
+        .iter()
+        .map(|one| (one["operation"].as_str().unwrap(), one["allowed"].clone()))
+        .collect();
+    let expected = [
+        ("Query", true),
+        ("ScheduleFlow", false),
+        ("ManageUsers", false),
+        ("user_grant", false),
+        ("ReadAudit", false),
+        ("Query", true),
+        ("SetClientLabel", true),
+    ];
+    assert_eq!(told, expected.map(|(operation, verdict)| (operation, Value::Bool(verdict))));
+}
+
+#[test]
+fn somebody_unknown_may_do_nothing() {
+    let bench = Bench::new();
+    let done = bench.run(&["--runas", "nobody", "query", "SELECT 1 AS A FROM scope()"]);
+    assert!(!done.status.success() && done.stdout.is_empty());
+    assert_eq!(text(&done.stderr), "troodon: PermissionDenied: [ANY_QUERY]\n");
+    // A user without rights cannot take the name of the server for them either.
+    let done = bench.run(&["--runas", "VelociraptorServer", "user", "list"]);
+    assert!(
+        text(&done.stderr).contains("PermissionDenied: [SERVER_ADMIN]"),
+        "{}",
+        text(&done.stderr)
+    );
+}
+
+#[test]
+fn rights_can_be_given_and_shown() {
+    let bench = Bench::new();
+    let out = bench.config.with_file_name("api.yaml");
+    let out = out.to_str().unwrap();
+    let made =
+        bench.run(&["config", "api_client", "--name", "Robot", "--role", "investigator", out]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let shown = bench.run(&["acl", "show", "robot"]);
+    assert_eq!(text(&shown.stdout), "{\"roles\":[\"investigator\"]}\n");
+    let granted = bench.run(&["acl", "grant", "robot", r#"{"execve":true}"#]);
+    assert_eq!(text(&granted.stderr), "`robot` can do as much as an administrator with EXECVE\n");
+    let shown = bench.run(&["acl", "show", "--effective", "Robot"]);
+    assert_eq!(text(&shown.stdout), "EXECVE  like an administrator\n");
+    for (policy, said) in [
+        (r#"{"execvee":true}"#, "a policy has no field `execvee`"),
+        (r#"{"roles":["admin"]}"#, "there is no role `admin`"),
+        ("admin", "a policy is a JSON object"),
+    ] {
+        let done = bench.run(&["acl", "grant", "robot", policy]);
+        assert!(
+            !done.status.success() && text(&done.stderr).contains(said),
+            "{}",
+            text(&done.stderr)
+        );
+    }
+    // The certificate for mutual TLS belongs to nobody who may do anything.
+    let made = bench.run(&["config", "api_client", "--name", "Client", &format!("{out}2")]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    assert_eq!(text(&bench.run(&["acl", "show", "--effective", "Client"]).stdout), "");
+}
+
+#[test]
+fn the_audit_log_is_verified_against_a_head_that_was_noted() {
+    let bench = Bench::new();
+    bench.run(&["user", "add", "ann", "secret", "--role", "reader"]);
+    let verified = bench.run(&["audit", "verify"]);
+    let head = text(&verified.stdout).trim().rsplit_once("head ").unwrap().1.to_owned();
+    bench.run(&["user", "lock", "ann"]);
+    assert!(bench.run(&["audit", "verify", "--head", &head]).status.success());
+    let data = bench.config.with_file_name("data").join("troodon.sqlite");
+    let log = rusqlite::Connection::open(data).unwrap();
+    log.execute_batch(
+        "DROP TRIGGER audit_stays; UPDATE audit SET principal = 'bob' WHERE number = 1",
+    )
+    .unwrap();
+    let broken = bench.run(&["audit", "verify"]);
+    assert!(!broken.status.success() && broken.stdout.is_empty());
+    assert!(text(&broken.stderr).contains("record 1 is missing or was changed"));
 }

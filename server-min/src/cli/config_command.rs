@@ -6,8 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
+use crate::account::Grant;
 use crate::config::{self, Config, Wizard};
+use crate::model::id::UserName;
+use crate::model::policy::Policy;
+use crate::model::role::Role;
 
+use super::acl_command::{role, warn_of};
+use super::console::Console;
 use super::{Invocation, print};
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +59,10 @@ pub(super) struct Show {
 pub(super) struct ApiClient {
     /// The user that the certificate names
     #[arg(long)]
-    name: String,
+    name: UserName,
+    /// What the user may do, as `acl grant --role`; several are separated by commas
+    #[arg(long, value_name = "ROLE", value_delimiter = ',', value_parser = role)]
+    role: Vec<Role>,
     /// Where to write the file
     #[arg(value_name = "OUT")]
     output: PathBuf,
@@ -72,7 +81,7 @@ pub(super) fn run(invocation: &Invocation, command: ConfigCommand) -> Result<()>
         ConfigCommand::Generate(options) => generate(&options),
         ConfigCommand::Show(Show { json }) => show(&invocation.load()?, json),
         ConfigCommand::Client => print(&invocation.load()?.client_yaml()?),
-        ConfigCommand::ApiClient(options) => api_client(&invocation.load()?, &options),
+        ConfigCommand::ApiClient(options) => api_client(invocation, options),
         ConfigCommand::RotateKeys(Validity { validity }) => {
             let mut config = invocation.load()?;
             config::rotate_keys(&mut config, validity)?;
@@ -122,8 +131,13 @@ fn show(config: &Config, json: bool) -> Result<()> {
     print(&config.to_yaml()?)
 }
 
-fn api_client(config: &Config, options: &ApiClient) -> Result<()> {
-    let file = config::api_client(config, &options.name)?;
+fn api_client(invocation: &Invocation, options: ApiClient) -> Result<()> {
+    let file = config::api_client(&invocation.load()?, options.name.as_str())?;
+    if !options.role.is_empty() {
+        let policy = Policy::of(options.role);
+        let accounts = Console::open(invocation)?.accounts();
+        warn_of(&options.name, &accounts.grant(&options.name, policy, Grant::Replace)?);
+    }
     config::write_private(&options.output, &config::to_yaml(&file)?)?;
     Ok(())
 }

@@ -3,17 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
+use crate::account::{self, Accounts};
 use crate::acl::{Acl, Principal};
 use crate::artifact::Repository;
 use crate::config::Config;
 use crate::launcher::Launcher;
-use crate::store::Store;
+use crate::model::audit::Record;
+use crate::model::door::Door;
+use crate::model::id::OrgId;
+use crate::store::{Store, now_us};
 
 use super::Invocation;
 
-/// The same store as a running server's, as the server's own account.
+/// The same store as a running server's, as the server's own account or as the user of `--runas`.
 pub(super) struct Console {
     pub(super) config: Config,
     pub(super) store: Store,
@@ -31,11 +36,47 @@ impl Console {
         for fault in faults {
             eprintln!("{fault}");
         }
-        let acl = Acl::new(&config)?;
         let location = &config.datastore.location;
         let store = Store::open(Path::new(location)).with_context(|| location.clone())?;
-        let principal = Principal::Server { name: config.client.server_name().into() };
+        account::install(&config, &store)?;
+        let acl = Acl::new(&config, store.clone())?;
+        let principal = match &invocation.runas {
+            None => Principal::Server { name: config.client.server_name().into() },
+            Some(name) => Principal::User { name: name.clone() },
+        };
         let launcher = Launcher::new(&config, Arc::new(repository), store.clone(), acl.clone());
         Ok(Self { config, store, launcher: Arc::new(launcher), acl, principal })
+    }
+
+    /// Passes a door. A refusal is recorded before it is told.
+    pub(super) fn enter(&self, door: Door) -> Result<()> {
+        let org = OrgId::root();
+        let Err(denied) = self.acl.check(&self.principal, &org, door.permissions()) else {
+            return Ok(());
+        };
+        self.store.audit(self.record(door, false, json!({"refused": denied.to_string()})))?;
+        bail!("PermissionDenied: {denied}")
+    }
+
+    /// Records that something happens behind a door, before it does.
+    pub(super) fn note(&self, door: Door, details: Value) -> Result<()> {
+        Ok(self.store.audit(self.record(door, true, details))?)
+    }
+
+    fn record(&self, door: Door, allowed: bool, details: Value) -> Record {
+        Record {
+            time_us: now_us(),
+            org: OrgId::root(),
+            principal: self.principal.name().to_owned(),
+            operation: door.operation().to_owned(),
+            allowed,
+            details,
+        }
+    }
+
+    /// The accounts, as the caller may manage them.
+    pub(super) fn accounts(&self) -> Accounts {
+        let (store, acl) = (self.store.clone(), self.acl.clone());
+        Accounts::new(store, acl, self.principal.clone(), self.config.client.server_name())
     }
 }

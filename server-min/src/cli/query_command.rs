@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use troodon_vql::{Interrupt, Level, LogSink, json};
+use serde_json::json;
+use troodon_vql::{Interrupt, Level, LogSink, json as vql_json};
 
 use super::collect::pair;
 use super::console::Console;
 use super::rows::{Format, RowWriter};
 use super::{Invocation, printable};
+use crate::model::door::Door;
+use crate::model::id::OrgId;
 use crate::query::{self, Backend};
 
 #[derive(Debug, Args)]
@@ -28,9 +31,12 @@ pub(super) struct QueryOptions {
 }
 
 pub(super) fn run(invocation: &Invocation, options: &QueryOptions) -> Result<()> {
-    let Console { config, store, launcher, acl, principal } = Console::open(invocation)?;
+    let console = Console::open(invocation)?;
+    console.enter(Door::Query)?;
+    console.note(Door::Query, json!({"query": options.statements}))?;
+    let Console { config, store, launcher, acl, principal } = console;
     let registry = Arc::new(query::registry(&config)?);
-    let token = acl.token(principal);
+    let token = acl.token(principal, OrgId::root());
     let backend = Arc::new(Backend { store, launcher, token });
     let mut writer = RowWriter::new(stdout().lock(), options.format);
     let mut line = Vec::new();
@@ -44,7 +50,7 @@ pub(super) fn run(invocation: &Invocation, options: &QueryOptions) -> Result<()>
         Interrupt::new(),
         |row| {
             line.clear();
-            json::write_row(&row, &mut line);
+            vql_json::write_row(&row, &mut line);
             writer.row(serde_json::from_slice(&line)?)
         },
     )?;

@@ -5,10 +5,11 @@ use std::io::{Read, copy};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
-use troodon_vql::Permission;
+use serde_json::json;
 
+use crate::model::door::Door;
 use crate::model::id::{ClientId, FlowId};
 use crate::store::upload::Upload;
 
@@ -32,8 +33,11 @@ pub(super) struct Uploads {
 
 pub(super) fn run(invocation: &Invocation, options: &Uploads) -> Result<()> {
     let console = Console::open(invocation)?;
-    let allowed = console.acl.check(&console.principal, &[Permission::ReadResults]);
-    allowed.map_err(|denied| anyhow!("PermissionDenied: {denied}"))?;
+    console.enter(Door::Uploads)?;
+    console.note(
+        Door::Uploads,
+        json!({"client_id": options.client.as_str(), "flow_id": options.flow.as_str()}),
+    )?;
     let Uploads { flow, client, output } = options;
     if let Some(folder) = output {
         // What comes from a suspect machine is for its investigator's eyes.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use troodon_vql::{
     Arg, Args, Availability, Context, Fault, Function, Kind, Permission, Plugin, Pull, Row, Rows,
     Scope, Value,
@@ -195,12 +196,16 @@ fn label(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
         .flat_map(|list| list.iter())
         .filter_map(|label| label.as_text().map(|text| text.to_str_lossy().into_owned()))
         .collect();
+    let backend = backend(cx)?;
+    let told = json!({"client_id": ClientId::as_str(&id), "label": labels});
     let (add, remove) = match args.string("op").as_deref() {
         None | Some("" | "set" | "add") => (labels, Vec::new()),
         Some("remove") => (Vec::new(), labels),
         Some(other) => return Err(Fault::error(format!("op is set or remove, not {other}"))),
     };
-    backend(cx)?.store.label(&id, add, remove).map_err(fault)?;
+    let operation = if remove.is_empty() { "SetClientLabel" } else { "RemoveClientLabel" };
+    backend.record(operation, told)?;
+    backend.store.label(&id, add, remove).map_err(fault)?;
     Ok(Value::Bool(true))
 }
 

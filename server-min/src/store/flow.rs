@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
+use serde_json::json;
 use troodon_proto::{Cancel, Message, VeloMessage};
 
-use super::{Store, StoreError, client, now_us, signed, task, unsigned};
+use super::{Store, StoreError, audit, client, now_us, signed, task, unsigned};
 use crate::limits;
+use crate::model::audit::Record;
 use crate::model::flow::{Flow, NewFlow};
-use crate::model::id::{ArtifactName, ClientId, FlowId};
+use crate::model::id::{ArtifactName, ClientId, FlowId, OrgId};
 
 const COLUMNS: &str = "id, creator, artifacts, spec, request, urgent, created_us, delivered_us, \
                        active_us, complete, failure, stats, client";
@@ -22,6 +24,25 @@ impl Store {
         self.write(move |db| {
             client::existing(db, &client)?;
             insert(db, &client, &flow)?;
+            Ok(flow.id)
+        })
+    }
+
+    /// Like [`Store::create_flow`]; the record of who asked for it is kept with it or neither is.
+    ///
+    /// # Errors
+    /// Those of [`Store::create_flow`].
+    pub fn create_flow_on_record(
+        &self,
+        client: &ClientId,
+        flow: NewFlow,
+        record: Record,
+    ) -> Result<FlowId, StoreError> {
+        let client = *client;
+        self.write(move |db| {
+            client::existing(db, &client)?;
+            insert(db, &client, &flow)?;
+            audit::append(db, &record)?;
             Ok(flow.id)
         })
     }
@@ -69,6 +90,14 @@ impl Store {
         principal: &str,
     ) -> Result<bool, StoreError> {
         let (client, id, principal) = (*client, id.clone(), principal.to_owned());
+        let record = Record {
+            time_us: now_us(),
+            org: OrgId::root(),
+            principal: principal.clone(),
+            operation: "CancelFlow".to_owned(),
+            allowed: true,
+            details: json!({"client": client.as_str(), "flow_id": id.as_str()}),
+        };
         self.write(move |db| {
             let (number, flow) = existing(db, &client, &id)?;
             if flow.complete {
@@ -86,6 +115,7 @@ impl Store {
                 ..VeloMessage::default()
             };
             task::queue_message(db, &client, &message)?;
+            audit::append(db, &record)?;
             Ok(true)
         })
     }

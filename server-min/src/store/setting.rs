@@ -1,6 +1,6 @@
 //! Single values by name.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, StoreError};
 
@@ -11,6 +11,8 @@ pub enum Setting {
     EventTable,
     /// The same as agents get it, with its version: a `VQLEventTable`.
     CompiledEventTable,
+    /// `GUI.initial_users` were made.
+    InitialUsers,
 }
 
 impl Setting {
@@ -18,6 +20,7 @@ impl Setting {
         match self {
             Self::EventTable => "event_table",
             Self::CompiledEventTable => "compiled_event_table",
+            Self::InitialUsers => "initial_users",
         }
     }
 }
@@ -39,11 +42,14 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn set_setting(&self, setting: Setting, value: Vec<u8>) -> Result<(), StoreError> {
-        self.write(move |db| {
-            let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2) \
-                       ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-            db.execute(sql, params![setting.name(), value])?;
-            Ok(())
-        })
+        self.write(move |db| put(db, setting, &value))
     }
+}
+
+/// Sets the value, within a transaction.
+pub(crate) fn put(db: &Connection, setting: Setting, value: &[u8]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2) \
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    db.execute(sql, params![setting.name(), value])?;
+    Ok(())
 }

@@ -1,0 +1,94 @@
+//! `troodon acl …`.
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::account::Grant;
+use crate::acl::Principal;
+use crate::model::door::Door;
+use crate::model::id::{OrgId, UserName};
+use crate::model::policy::Policy;
+use crate::model::role::{LIKE_ADMINISTRATOR, Role};
+use crate::permission_page;
+
+use super::console::Console;
+use super::{Invocation, print};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AclCommand {
+    /// Give rights: what the user had is replaced, unless --merge says otherwise
+    Grant {
+        /// A user, or the name in a program's certificate
+        name: UserName,
+        /// Roles and permissions, such as {"roles":["reader"],"label_clients":true}
+        #[arg(value_name = "JSON", required_unless_present = "role")]
+        policy: Option<String>,
+        /// Roles; several are separated by commas
+        #[arg(long, value_name = "ROLE", value_delimiter = ',', value_parser = role)]
+        role: Vec<Role>,
+        /// Add to what the user has
+        #[arg(long)]
+        merge: bool,
+    },
+    /// Show what somebody was given, as JSON
+    Show {
+        /// Whom
+        name: UserName,
+        /// What it comes to instead: all permissions of all roles, a line each
+        #[arg(long)]
+        effective: bool,
+    },
+    /// Print the page with all roles, permissions and what needs them
+    Page,
+}
+
+pub(super) fn run(invocation: &Invocation, command: AclCommand) -> Result<()> {
+    match command {
+        AclCommand::Grant { name, policy, role, merge } => {
+            let mut wanted = Policy::of(role);
+            if let Some(text) = policy {
+                wanted = wanted.and(Policy::parse(&text)?);
+            }
+            let how = if merge { Grant::Merge } else { Grant::Replace };
+            let granted = Console::open(invocation)?.accounts().grant(&name, wanted, how)?;
+            warn_of(&name, &granted);
+            Ok(())
+        }
+        AclCommand::Show { name, effective } => show(&Console::open(invocation)?, name, effective),
+        AclCommand::Page => print(&permission_page::page()?),
+    }
+}
+
+fn show(console: &Console, name: UserName, effective: bool) -> Result<()> {
+    console.enter(Door::ShowUsers)?;
+    let org = OrgId::root();
+    if !effective {
+        let policy = console.store.policy(&name, &org)?.unwrap_or_default();
+        return print(&format!("{}\n", policy.to_json()));
+    }
+    let standing = console.acl.standing(&Principal::User { name }, &org);
+    let lines = standing.rights().iter().map(|permission| {
+        let mark = if LIKE_ADMINISTRATOR.has(permission) { "  like an administrator" } else { "" };
+        format!("{permission}{mark}\n")
+    });
+    print(&lines.collect::<String>())
+}
+
+/// Says with which permissions somebody can become administrator.
+pub(super) fn warn_of(name: &UserName, policy: &Policy) {
+    let strong: Vec<_> = policy
+        .rights(&OrgId::root())
+        .iter()
+        .filter(|permission| LIKE_ADMINISTRATOR.has(*permission))
+        .map(|permission| permission.name())
+        .collect();
+    if !strong.is_empty() {
+        eprintln!("`{name}` can do as much as an administrator with {}", strong.join(", "));
+    }
+}
+
+/// A role by its name.
+pub(super) fn role(name: &str) -> Result<Role, String> {
+    let all = Role::ALL.map(Role::name).join(", ");
+    Role::named(name).ok_or_else(|| format!("there is no role `{name}`; roles are {all}"))
+}

@@ -1,0 +1,131 @@
+//! `troodon user …`.
+
+use std::io::{IsTerminal, stdin};
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::model::door::Door;
+use crate::model::id::{OrgId, UserName};
+use crate::model::policy::Policy;
+use crate::model::role::Role;
+use crate::password::Hashed;
+use crate::store::user::User;
+
+use super::acl_command::{role, warn_of};
+use super::console::Console;
+use super::{Invocation, print};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Make a user
+    Add {
+        /// Letters, digits and @ . - _ # +; letter case does not distinguish
+        name: UserName,
+        /// Seen by everybody on this host while the command runs; without it, the standard input is read
+        password: Option<String>,
+        /// What the user may do; several are separated by commas
+        #[arg(long, value_name = "ROLE", value_delimiter = ',', required = true, value_parser = role)]
+        role: Vec<Role>,
+        /// Nobody can sign in with a password: for users of an identity provider or with a certificate
+        #[arg(long, conflicts_with = "password")]
+        no_password: bool,
+    },
+    /// Change a password
+    Password {
+        /// Whose
+        name: UserName,
+        /// Seen by everybody on this host while the command runs; without it, the standard input is read
+        password: Option<String>,
+    },
+    /// Take all rights from a user, without forgetting them
+    Lock {
+        /// Whom
+        name: UserName,
+    },
+    /// Give them back
+    Unlock {
+        /// Whom
+        name: UserName,
+    },
+    /// Show one user as JSON, without the password's hash
+    Show {
+        /// Whom
+        name: UserName,
+    },
+    /// List all users, each with roles and state
+    List,
+}
+
+pub(super) fn run(invocation: &Invocation, command: UserCommand) -> Result<()> {
+    let console = Console::open(invocation)?;
+    let accounts = console.accounts();
+    match command {
+        UserCommand::Add { name, password, role, no_password } => {
+            let hashed = match no_password {
+                true => None,
+                false => Some(Hashed::of(&typed(password)?)?),
+            };
+            let policy = Policy::of(role);
+            accounts.add(&name, hashed, &policy)?;
+            warn_of(&name, &policy);
+            Ok(())
+        }
+        UserCommand::Password { name, password } => {
+            Ok(accounts.set_password(&name, &typed(password)?)?)
+        }
+        UserCommand::Lock { name } => Ok(accounts.set_locked(&name, true)?),
+        UserCommand::Unlock { name } => Ok(accounts.set_locked(&name, false)?),
+        UserCommand::Show { name } => {
+            console.enter(Door::ShowUsers)?;
+            let Some(user) = console.store.user(&name)? else {
+                bail!("there is no user `{name}`; `user list` shows all");
+            };
+            print(&format!("{}\n", serde_json::to_string_pretty(&shown(&console, &user)?)?))
+        }
+        UserCommand::List => {
+            console.enter(Door::ShowUsers)?;
+            let mut lines = String::new();
+            for user in console.store.users()? {
+                lines.push_str(&line(&console, &user)?);
+            }
+            print(&lines)
+        }
+    }
+}
+
+/// The password that was given, or the first line of the standard input.
+fn typed(given: Option<String>) -> Result<Zeroizing<String>> {
+    if let Some(password) = given {
+        return Ok(Zeroizing::new(password));
+    }
+    if stdin().is_terminal() {
+        eprint!("Password (it is shown while you type): ");
+    }
+    let mut line = Zeroizing::new(String::new());
+    stdin().read_line(&mut line).context("the standard input cannot be read")?;
+    Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn policy_of(console: &Console, user: &User) -> Result<Policy> {
+    Ok(console.store.policy(&user.name, &OrgId::root())?.unwrap_or_default())
+}
+
+fn shown(console: &Console, user: &User) -> Result<Value> {
+    Ok(json!({
+        "name": user.name.as_str(),
+        "locked": user.locked,
+        "has_password": user.password.is_some(),
+        "failed_sign_ins": user.failures,
+        "policy": policy_of(console, user)?.to_json(),
+    }))
+}
+
+fn line(console: &Console, user: &User) -> Result<String> {
+    let policy = policy_of(console, user)?;
+    let roles: Vec<_> = policy.roles.iter().map(|role| role.name()).collect();
+    let state = if user.locked { "  locked" } else { "" };
+    Ok(format!("{:24} {}{state}\n", user.name.as_str(), roles.join(",")))
+}

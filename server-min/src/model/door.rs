@@ -1,0 +1,76 @@
+//! The doors of the command line into the store: each states what it needs, and nothing behind it asks again.
+
+use troodon_vql::Permission;
+
+/// One thing that a person can ask of the server beside queries' own plugins and functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Run a query; each plugin and function in it asks for what it needs itself.
+    Query,
+    /// Start a collection; the artifact may require more.
+    Collect,
+    /// Look at the files of a collection.
+    Uploads,
+    /// See who signs in, and who may do what.
+    ShowUsers,
+    /// Make, lock and unlock users, and change others' passwords.
+    ManageUsers,
+    /// Give and take rights.
+    Grant,
+    /// Read and check the audit log.
+    Audit,
+}
+
+impl Door {
+    /// All doors.
+    pub const ALL: [Self; 7] = [
+        Self::Query,
+        Self::Collect,
+        Self::Uploads,
+        Self::ShowUsers,
+        Self::ManageUsers,
+        Self::Grant,
+        Self::Audit,
+    ];
+
+    /// What it needs.
+    #[must_use]
+    pub const fn permissions(self) -> &'static [Permission] {
+        match self {
+            Self::Query => &[Permission::AnyQuery],
+            Self::Collect => &[Permission::CollectClient],
+            Self::Uploads => &[Permission::ReadResults],
+            Self::ShowUsers | Self::ManageUsers | Self::Grant | Self::Audit => {
+                &[Permission::ServerAdmin]
+            }
+        }
+    }
+
+    /// The commands that go through it.
+    #[must_use]
+    pub const fn commands(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Collect => "artifacts collect",
+            Self::Uploads => "artifacts uploads",
+            Self::ShowUsers => "user list, user show, acl show",
+            Self::ManageUsers => "user add, user password, user lock, user unlock",
+            Self::Grant => "acl grant, user add --role, config api_client --role",
+            Self::Audit => "audit show, audit verify",
+        }
+    }
+
+    /// The operation in the audit log.
+    #[must_use]
+    pub const fn operation(self) -> &'static str {
+        match self {
+            Self::Query => "Query",
+            Self::Collect => "ScheduleFlow",
+            Self::Uploads => "ReadUploads",
+            Self::ShowUsers => "ShowUsers",
+            Self::ManageUsers => "ManageUsers",
+            Self::Grant => "user_grant",
+            Self::Audit => "ReadAudit",
+        }
+    }
+}
