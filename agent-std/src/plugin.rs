@@ -22,6 +22,8 @@ use crate::accessor::FileAccessor;
 pub fn registry() -> Registry {
     let mut registry = Registry::core();
     standard::add(&mut registry);
+    #[cfg(feature = "parsers")]
+    troodon_parsers::add(&mut registry);
     for plugins in [
         account::PLUGINS,
         execve::PLUGINS,

@@ -55,6 +55,7 @@ impl Backend {
 pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
     let mut registry = Registry::core();
     standard::add(&mut registry);
+    troodon_parsers::add(&mut registry);
     for plugins in [artifact::PLUGINS, client::PLUGINS, flow::PLUGINS] {
         registry.add_plugins(plugins);
     }

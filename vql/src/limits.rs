@@ -103,3 +103,9 @@ pub const BINARY_TYPE_NESTING_MAX: u16 = 8;
 
 /// Values that one `parse_binary()` decodes.
 pub const BINARY_VALUES_MAX: u32 = 1_000_000;
+
+/// Patterns of `grok()` within each other. Those that people write stay below ten; one that names itself has no end.
+pub const GROK_NESTING_MAX: u16 = 16;
+
+/// Bytes of the regular expression that a grok pattern stands for. The longest common one has 3 KB.
+pub const GROK_TEXT_LEN_MAX: usize = 64 << 10;

@@ -10,6 +10,7 @@ mod csv;
 mod encode;
 mod file;
 mod glob;
+mod grok;
 mod host;
 mod isolated;
 mod json;
@@ -71,6 +72,7 @@ pub fn add_files(registry: &mut Registry) {
 /// Adds what takes more code or memory than a board likes to give.
 pub fn add_large(registry: &mut Registry) {
     registry.add_functions(binary::FUNCTIONS);
+    registry.add_functions(grok::FUNCTIONS);
     registry.add_plugins(batch::PLUGINS);
     registry.add_plugins(isolated::PLUGINS);
 }

@@ -1,0 +1,20 @@
+//! Parsers of file formats for VQL: what is large, and needs an operating system or much memory.
+//!
+//! Files come from machines under examination, so every format is hostile input: sizes, nesting and numbers of values are
+//! bounded by [`limits`], and a damaged file is a message in the query's log. Files are read through accessors, whose
+//! permissions apply; nothing here opens a path by itself.
+
+pub mod limits;
+mod sqlite;
+mod whole;
+pub mod xml;
+pub mod yaml;
+
+use troodon_vql::Registry;
+
+/// Adds everything.
+pub fn add(registry: &mut Registry) {
+    registry.add_functions(xml::FUNCTIONS);
+    registry.add_functions(yaml::FUNCTIONS);
+    registry.add_plugins(sqlite::PLUGINS);
+}

@@ -1,0 +1,32 @@
+//! Every limit of the parsers: number, unit, reason.
+
+/// Largest file that is read whole, in bytes. Documents of these formats are configurations and exports; a value made
+/// of one takes several times its size.
+pub const WHOLE_LEN_MAX: usize = 32 << 20;
+
+/// Elements and attributes of one XML file. Each becomes a value of some hundred bytes.
+pub const XML_NODES_MAX: usize = 1_000_000;
+
+/// Elements within elements of an XML file. Values may have 64 levels, and an element takes up to two.
+pub const XML_DEPTH_MAX: usize = 30;
+
+/// Lists and mappings within each other in a YAML file, as [`XML_DEPTH_MAX`].
+pub const YAML_DEPTH_MAX: usize = 30;
+
+/// Values of a YAML file, aliases written out: a text of a hundred bytes can stand for billions.
+pub const YAML_NODES_MAX: usize = 250_000;
+
+/// Largest database that `sqlite()` copies, in bytes. Histories of browsers have tens of megabytes.
+pub const SQLITE_LEN_MAX: u64 = 2 << 30;
+
+/// Bytes of one value of a database.
+pub const SQLITE_VALUE_LEN_MAX: i32 = 16 << 20;
+
+/// Rows that a database's thread has ready.
+pub const SQLITE_ROWS_WAITING_MAX: usize = 64;
+
+/// Instructions of SQLite's machine between two looks at whether the query was cancelled.
+pub const SQLITE_LOOK_EVERY: i32 = 10_000;
+
+/// How long one look waits for a row. Cancellation is noticed between two looks.
+pub const SQLITE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
