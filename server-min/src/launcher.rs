@@ -101,19 +101,10 @@ impl Launcher {
         client: &ClientId,
         wanted: &Collect,
     ) -> Result<FlowId, LaunchError> {
-        let mut record = Record {
-            time_us: now_us(),
-            org: OrgId::root(),
-            principal: principal.name().to_owned(),
-            operation: Door::Collect.operation().to_owned(),
-            allowed: true,
-            details: json!({"client": client.as_str(), "details": shown(wanted)}),
-        };
-        if let Err(refusal) = self.allow(principal, wanted) {
-            record.allowed = false;
-            record.details["refused"] = refusal.to_string().into();
-            self.store.audit(record)?;
-            return Err(refusal);
+        let details = json!({"client": client.as_str(), "details": shown(wanted)});
+        let mut record = record(principal, Door::Collect.operation(), details);
+        if let Err(refusal) = self.allow(principal, &wanted.specs) {
+            return self.refuse(record, refusal);
         }
         let flow = self.flow(principal.name(), wanted)?;
         record.details["flow_id"] = flow.id.as_str().into();
@@ -149,14 +140,39 @@ impl Launcher {
         })
     }
 
-    /// Whether the caller may collect all of it.
-    fn allow(&self, principal: &Principal, wanted: &Collect) -> Result<(), LaunchError> {
+    /// Whether the caller may launch all of these, by whatever road. A refusal is recorded as of `operation`.
+    ///
+    /// # Errors
+    /// [`LaunchError::Denied`], or there is no such artifact.
+    pub fn allow_on_record(
+        &self,
+        principal: &Principal,
+        operation: &str,
+        specs: &[Spec],
+    ) -> Result<(), LaunchError> {
+        match self.allow(principal, specs) {
+            Ok(()) => Ok(()),
+            Err(refusal) => {
+                let artifacts: Vec<_> = specs.iter().map(|spec| spec.artifact.as_str()).collect();
+                self.refuse(record(principal, operation, json!({"artifacts": artifacts})), refusal)
+            }
+        }
+    }
+
+    fn refuse<T>(&self, mut record: Record, refusal: LaunchError) -> Result<T, LaunchError> {
+        record.allowed = false;
+        record.details["refused"] = refusal.to_string().into();
+        self.store.audit(record)?;
+        Err(refusal)
+    }
+
+    fn allow(&self, principal: &Principal, specs: &[Spec]) -> Result<(), LaunchError> {
         let name = principal.name();
         let org = OrgId::root();
         self.acl.check(principal, &org, Door::Collect.permissions()).map_err(|denied| {
             LaunchError::Denied(format!("{name} may not collect from clients: {denied}"))
         })?;
-        for spec in &wanted.specs {
+        for spec in specs {
             let entry = self
                 .repository
                 .get(&spec.artifact)
@@ -248,6 +264,17 @@ impl Settings {
             log_error_regex: frontend.collection_error_regex.clone(),
             event_wait: or(defaults.event_max_wait, EVENT_WAIT_SECONDS),
         }
+    }
+}
+
+fn record(principal: &Principal, operation: &str, details: Value) -> Record {
+    Record {
+        time_us: now_us(),
+        org: OrgId::root(),
+        principal: principal.name().to_owned(),
+        operation: operation.to_owned(),
+        allowed: true,
+        details,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod launcher;
 pub mod limits;
 pub mod model;
+pub mod monitoring;
 pub mod password;
 pub mod permission_page;
 pub mod pki;

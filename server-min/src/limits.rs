@@ -160,6 +160,9 @@ pub const DEFINITION_FOLDERS: usize = 16;
 /// Artifacts that one artifact may need, directly or not: a longer chain is a mistake, and an agent would refuse it.
 pub const DEPENDENCIES: usize = 256;
 
+/// Event artifacts on the lists of what clients watch, all labels together.
+pub const WATCHES: usize = 1000;
+
 /// Client records that a query reads from the store at a time.
 pub const QUERY_CLIENTS: usize = 500;
 /// Collections that a query reads from the store at a time.

@@ -6,5 +6,6 @@ pub mod decision;
 pub mod door;
 pub mod flow;
 pub mod id;
+pub mod monitoring;
 pub mod policy;
 pub mod role;

@@ -8,6 +8,7 @@ mod client;
 mod collect;
 mod flow;
 mod json;
+mod monitoring;
 mod run;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::acl::Token;
 use crate::config::{Config, ConfigError};
 use crate::launcher::Launcher;
 use crate::model::audit::Record;
+use crate::monitoring::Monitoring;
 use crate::store::{Store, now_us};
 
 pub use run::{QueryFault, run};
@@ -29,6 +31,8 @@ pub struct Backend {
     pub store: Store,
     /// The one door for collections, and the artifacts.
     pub launcher: Arc<Launcher>,
+    /// What clients watch.
+    pub monitoring: Arc<Monitoring>,
     /// Whose rights the query has.
     pub token: Token,
 }
@@ -59,7 +63,7 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
     for plugins in [artifact::PLUGINS, client::PLUGINS, flow::PLUGINS] {
         registry.add_plugins(plugins);
     }
-    for functions in [client::FUNCTIONS, collect::FUNCTIONS] {
+    for functions in [client::FUNCTIONS, collect::FUNCTIONS, monitoring::FUNCTIONS] {
         registry.add_functions(functions);
     }
     let security = &config.security;

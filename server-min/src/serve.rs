@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use troodon_core::obfuscation::Obfuscator;
 use troodon_core::rsa::aws::AwsKey;
-use troodon_proto::{Message, VqlEventTable};
+use troodon_proto::VqlEventTable;
 use zeroize::Zeroizing;
 
 use crate::account::{self, InstallError};
@@ -15,11 +15,11 @@ use crate::acl::Acl;
 use crate::artifact::{ArtifactError, Repository};
 use crate::config::{ClientConfig, Config, ConfigError};
 use crate::frontend::{Frontend, FrontendError, Hooks, Settings, raise_file_limit, termination};
-use crate::launcher::{CompileFault, LaunchError, Launcher, Spec};
+use crate::launcher::{LaunchError, Launcher};
 use crate::model::client::Client;
 use crate::model::id::ClientId;
-use crate::store::setting::Setting;
-use crate::store::{Store, StoreError, now_us};
+use crate::monitoring::{Monitoring, MonitoringError};
+use crate::store::{Store, StoreError};
 
 /// Why the server does not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +31,8 @@ pub enum ServeError {
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
     /// An event artifact cannot be compiled.
-    #[error("Frontend.default_client_monitoring_artifacts: {0}")]
-    Events(#[from] CompileFault),
+    #[error("what clients watch: {0}")]
+    Events(#[from] MonitoringError),
     /// The store cannot be opened or used.
     #[error("Datastore.location: {0}")]
     Store(#[from] StoreError),
@@ -65,9 +65,15 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     account::install(config, &store)?;
     let acl = Acl::new(config, store.clone())?;
     let launcher = Launcher::new(config, Arc::new(repository), store.clone(), acl);
-    let table = event_table(config, &launcher, &store)?;
+    let launcher = Arc::new(launcher);
+    let usual = &config.frontend.default_client_monitoring_artifacts;
+    for name in usual.iter().filter(|name| launcher.repository().get(name).is_none()) {
+        tracing::warn!("no artifact {name}: it is not monitored");
+    }
+    let monitoring = Monitoring::new(store.clone(), Arc::clone(&launcher), usual);
+    monitoring.check()?;
     let services =
-        Services { launcher, store: store.clone(), table, interrogating: Mutex::new(()) };
+        Services { launcher, store: store.clone(), monitoring, interrogating: Mutex::new(()) };
     raise_file_limit();
     let stop = termination()?;
     let bound = Frontend::bind(settings, store, Arc::new(services)).await?;
@@ -82,9 +88,9 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
 
 /// What the frontend asks of the rest of the server.
 struct Services {
-    launcher: Launcher,
+    launcher: Arc<Launcher>,
     store: Store,
-    table: VqlEventTable,
+    monitoring: Monitoring,
     /// Held while a client is asked about its host, so that it is asked once.
     interrogating: Mutex<()>,
 }
@@ -109,38 +115,14 @@ impl Hooks for Services {
     }
 
     fn event_table(&self, client: &Client) -> Option<VqlEventTable> {
-        (client.event_table_version < self.table.version).then(|| self.table.clone())
-    }
-}
-
-/// The table that agents get. Its version changes when its content does, not with each start: a restart must not make
-/// every agent start its queries again.
-fn event_table(
-    config: &Config,
-    launcher: &Launcher,
-    store: &Store,
-) -> Result<VqlEventTable, ServeError> {
-    let mut specs = Vec::new();
-    for name in &config.frontend.default_client_monitoring_artifacts {
-        // A configuration from elsewhere names artifacts that are not here.
-        match launcher.repository().get(name) {
-            Some(_) => specs.push(Spec::of(name)),
-            None => tracing::warn!("no artifact {name}: it is not monitored"),
-        }
-    }
-    let event = launcher.compile_events(&specs)?;
-    if let Some(kept) = store.setting(Setting::CompiledEventTable)? {
-        match VqlEventTable::decode(kept.as_slice()) {
-            Ok(kept) if kept.event == event => return Ok(kept),
-            Ok(_) => {}
+        match self.monitoring.table(client) {
+            Ok(table) => table,
             Err(error) => {
-                tracing::warn!(%error, "the kept event table is unreadable: it is replaced")
+                tracing::error!(client = %client.id, %error, "there is no event table");
+                None
             }
         }
     }
-    let table = VqlEventTable { event, version: now_us().saturating_mul(1000) };
-    store.set_setting(Setting::CompiledEventTable, table.encode_to_vec())?;
-    Ok(table)
 }
 
 /// What the frontend needs of the configuration.

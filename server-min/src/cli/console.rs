@@ -14,6 +14,7 @@ use crate::launcher::Launcher;
 use crate::model::audit::Record;
 use crate::model::door::Door;
 use crate::model::id::OrgId;
+use crate::monitoring::Monitoring;
 use crate::store::{Store, now_us};
 
 use super::Invocation;
@@ -23,6 +24,7 @@ pub(super) struct Console {
     pub(super) config: Config,
     pub(super) store: Store,
     pub(super) launcher: Arc<Launcher>,
+    pub(super) monitoring: Arc<Monitoring>,
     pub(super) acl: Acl,
     pub(super) principal: Principal,
 }
@@ -45,7 +47,10 @@ impl Console {
             Some(name) => Principal::User { name: name.clone() },
         };
         let launcher = Launcher::new(&config, Arc::new(repository), store.clone(), acl.clone());
-        Ok(Self { config, store, launcher: Arc::new(launcher), acl, principal })
+        let launcher = Arc::new(launcher);
+        let usual = &config.frontend.default_client_monitoring_artifacts;
+        let monitoring = Monitoring::new(store.clone(), Arc::clone(&launcher), usual);
+        Ok(Self { store, launcher, monitoring: Arc::new(monitoring), acl, principal, config })
     }
 
     /// Passes a door. A refusal is recorded before it is told.

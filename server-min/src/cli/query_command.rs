@@ -34,10 +34,10 @@ pub(super) fn run(invocation: &Invocation, options: &QueryOptions) -> Result<()>
     let console = Console::open(invocation)?;
     console.enter(Door::Query)?;
     console.note(Door::Query, json!({"query": options.statements}))?;
-    let Console { config, store, launcher, acl, principal } = console;
+    let Console { config, store, launcher, monitoring, acl, principal } = console;
     let registry = Arc::new(query::registry(&config)?);
     let token = acl.token(principal, OrgId::root());
-    let backend = Arc::new(Backend { store, launcher, token });
+    let backend = Arc::new(Backend { store, launcher, monitoring, token });
     let mut writer = RowWriter::new(stdout().lock(), options.format);
     let mut line = Vec::new();
     let failed = Arc::new(AtomicBool::new(false));

@@ -55,6 +55,11 @@ impl Polls {
         }
     }
 
+    /// Makes every poll look whether there is something for its agent.
+    pub(super) fn wake_all(&self) {
+        self.lock().values().for_each(|signal| signal.woken.notify_one());
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, Arc<Signal>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{FrontendError, Shared};
 use crate::limits;
 use crate::store::StoreError;
+use crate::store::setting::Setting;
 
 /// Wakes the polls of clients for which something was queued. Runs on a thread of its own until the frontend stops.
 pub(super) fn start(shared: Arc<Shared>) -> Result<(), FrontendError> {
@@ -25,6 +26,7 @@ fn run(shared: &Shared) -> Result<(), StoreError> {
     let watcher = shared.store.reader()?;
     let mut commits = -1;
     let mut task = 0;
+    let mut watched = shared.store.setting(Setting::EventTable)?;
     while !*shared.stop.borrow() {
         // A number in shared memory: cheap enough to be looked at often.
         let latest = shared.store.commits(&watcher)?;
@@ -32,6 +34,11 @@ fn run(shared: &Shared) -> Result<(), StoreError> {
             commits = latest;
             let (clients, number) = shared.store.queued_since(task)?;
             task = number;
+            let list = shared.store.setting(Setting::EventTable)?;
+            if list != watched {
+                watched = list;
+                shared.polls.wake_all();
+            }
             clients.iter().for_each(|client| shared.polls.wake(client));
         }
         shared.store.wait_for_commit(Duration::from_millis(limits::WATCH_MS));

@@ -74,7 +74,7 @@ fn parameters(args: &Args, artifact: &str) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_str_lossy().into_owned(), text(value))).collect()
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Str(text) => text.to_str_lossy().into_owned(),
         Value::Bool(true) => "Y".into(),

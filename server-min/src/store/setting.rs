@@ -31,10 +31,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn setting(&self, setting: Setting) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(|db| {
-            let mut query = db.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
-            Ok(query.query_row([setting.name()], |row| row.get(0)).optional()?)
-        })
+        self.read(|db| find(db, setting))
     }
 
     /// Sets the value.
@@ -44,6 +41,12 @@ impl Store {
     pub fn set_setting(&self, setting: Setting, value: Vec<u8>) -> Result<(), StoreError> {
         self.write(move |db| put(db, setting, &value))
     }
+}
+
+/// The value, within a transaction.
+pub(crate) fn find(db: &Connection, setting: Setting) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut query = db.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
+    Ok(query.query_row([setting.name()], |row| row.get(0)).optional()?)
 }
 
 /// Sets the value, within a transaction.

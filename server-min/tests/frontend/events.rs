@@ -2,6 +2,8 @@
 
 use troodon_proto::{VqlCollectorArgs, VqlEventTable, VqlRequest};
 
+use troodon_server::store::setting::Setting;
+
 use super::agent::{Agent, foreman, post, request, rows};
 use super::bench::{Server, Wishes};
 
@@ -40,6 +42,19 @@ async fn an_agent_gets_the_table_until_it_reports_it() {
     // It has lost it (an agent without memory, for example): it gets it again with the version that it should have.
     *server.notes.table.lock().unwrap() = Some(table(8));
     assert_eq!(agent.tasks(&server).await[0].update_event_table.as_ref().unwrap().version, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_table_reaches_an_agent_that_waits() {
+    let server = Server::start(Wishes::default()).await;
+    let mut agent = watching(&server).await;
+    let response = request(server.address, "/reader", agent.seal(vec![foreman(7)])).await;
+    *server.notes.table.lock().unwrap() = Some(table(8));
+    let store = server.store.clone();
+    let edit = move || store.set_setting(Setting::EventTable, b"edited".to_vec()).unwrap();
+    tokio::task::spawn_blocking(edit).await.unwrap();
+    let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    assert_eq!(agent.open(body)[0].update_event_table.as_ref().unwrap().version, 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]

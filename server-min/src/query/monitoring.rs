@@ -1,0 +1,77 @@
+//! `add_client_monitoring()`, `rm_client_monitoring()`, `get_client_monitoring()`.
+
+use std::collections::BTreeMap;
+
+use troodon_vql::{
+    Arg, Args, Availability, Context, Fault, Function, Kind, Permission, Scope, Value,
+};
+
+use super::collect::text;
+use super::json::value;
+use super::{backend, fault};
+use crate::model::monitoring::{Watch, WatchList};
+
+pub(super) const FUNCTIONS: &[&Function] = &[&ADD, &REMOVE, &GET];
+
+static ADD: Function = Function::new(
+    "add_client_monitoring",
+    "Lets clients watch an event artifact; answers with all that is watched.",
+    &[
+        Arg::required("artifact", Kind::String, "A CLIENT_EVENT artifact."),
+        Arg::optional("label", Kind::String, "Only clients with this label; without it all."),
+        Arg::optional("parameters", Kind::Dict, "Parameters of the artifact."),
+    ],
+    add,
+)
+.needs(&[Permission::CollectClient])
+.on(Availability::Server);
+
+fn add(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let backend = backend(cx)?;
+    let parameters: BTreeMap<String, String> = args
+        .dict("parameters")
+        .into_iter()
+        .flat_map(|dict| dict.iter())
+        .map(|(name, value)| (name.to_str_lossy().into_owned(), text(value)))
+        .collect();
+    let artifact = args.string("artifact").unwrap_or_default();
+    let watch = Watch { artifact: artifact.to_string(), parameters };
+    let label = args.string("label");
+    let principal = backend.token.principal();
+    let list = backend.monitoring.add(principal, label.as_deref(), watch).map_err(fault)?;
+    shown(&list)
+}
+
+static REMOVE: Function = Function::new(
+    "rm_client_monitoring",
+    "Lets clients watch an event artifact no longer; answers with all that is watched.",
+    &[
+        Arg::required("artifact", Kind::String, "Its name."),
+        Arg::optional("label", Kind::String, "The label with which it was added."),
+    ],
+    remove,
+)
+.needs(&[Permission::CollectClient])
+.on(Availability::Server);
+
+fn remove(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let backend = backend(cx)?;
+    let artifact = args.string("artifact").unwrap_or_default();
+    let label = args.string("label");
+    let principal = backend.token.principal();
+    let list = backend.monitoring.remove(principal, label.as_deref(), &artifact).map_err(fault)?;
+    shown(&list)
+}
+
+static GET: Function =
+    Function::new("get_client_monitoring", "All event artifacts that clients watch.", &[], get)
+        .needs(&[Permission::ReadResults])
+        .on(Availability::Server);
+
+fn get(cx: &mut Context, _: &Scope, _: &Args) -> Result<Value, Fault> {
+    shown(&backend(cx)?.monitoring.list().map_err(fault)?)
+}
+
+fn shown(list: &WatchList) -> Result<Value, Fault> {
+    Ok(value(serde_json::to_value(list).map_err(fault)?))
+}
