@@ -83,5 +83,8 @@ pub const TEMPORARY_FILES_MAX: usize = 1_000;
 /// Bytes that `copy()` writes: a source without end, such as a growing file, must not fill the disk.
 pub const COPY_LEN_MAX: u64 = 16 << 30;
 
+/// Threads of all queries that ask for workers. Each may wait for something slow, so they are more than processors.
+pub const QUERY_THREADS_MAX: usize = 32;
+
 /// Longest `sleep()` of a query.
 pub const SLEEP_MAX: std::time::Duration = std::time::Duration::from_secs(3600);

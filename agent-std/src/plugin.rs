@@ -13,14 +13,17 @@ mod write;
 
 use std::sync::Arc;
 
+use troodon_vql::threads::HostThreads;
 use troodon_vql::{Entropy, Fault, Permission, Registry, standard};
 
 use crate::accessor::FileAccessor;
+use crate::limits::QUERY_THREADS_MAX;
 
 /// Everything that a query on Linux can use.
 #[must_use]
 pub fn registry() -> Registry {
     let mut registry = Registry::core();
+    registry.lend_threads(Arc::new(HostThreads::new(QUERY_THREADS_MAX)));
     standard::add(&mut registry);
     #[cfg(feature = "parsers")]
     troodon_parsers::add(&mut registry);

@@ -177,3 +177,6 @@ pub const TABLE_ROWS: usize = 1000;
 pub const TABLE_CELL_CHARS: usize = 60;
 /// Milliseconds between two looks at a collection that a command waits for.
 pub const COLLECT_LOOK_MS: u64 = 100;
+
+/// Threads of all queries that ask for workers; each may wait for something slow.
+pub const QUERY_THREADS_MAX: usize = 64;

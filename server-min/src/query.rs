@@ -14,11 +14,13 @@ mod run;
 use std::sync::Arc;
 
 use serde_json::Value;
+use troodon_vql::threads::HostThreads;
 use troodon_vql::{AllowList, Context, Fault, Registry, standard};
 
 use crate::acl::Token;
 use crate::config::{Config, ConfigError};
 use crate::launcher::Launcher;
+use crate::limits::QUERY_THREADS_MAX;
 use crate::model::audit::Record;
 use crate::monitoring::Monitoring;
 use crate::store::{Store, now_us};
@@ -58,6 +60,7 @@ impl Backend {
 /// `security.allowed_accessors` names one that does not exist.
 pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
     let mut registry = Registry::core();
+    registry.lend_threads(Arc::new(HostThreads::new(QUERY_THREADS_MAX)));
     standard::add(&mut registry);
     troodon_parsers::add(&mut registry);
     for plugins in [artifact::PLUGINS, client::PLUGINS, flow::PLUGINS] {

@@ -172,7 +172,14 @@ impl Level {
 
 /// Stops a running query from outside; clones are the same switch.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<Switch>);
+
+#[derive(Debug, Default)]
+struct Switch {
+    is_on: AtomicBool,
+    /// Switches this one on, too.
+    above: Option<Interrupt>,
+}
 
 impl Interrupt {
     /// A switch that is off.
@@ -183,13 +190,19 @@ impl Interrupt {
 
     /// Stops the query at its next step. It cannot be taken back.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_on.store(true, Ordering::Relaxed);
     }
 
     /// Whether the query shall stop.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let above = || self.0.above.as_ref().is_some_and(Self::is_set);
+        self.0.is_on.load(Ordering::Relaxed) || above()
+    }
+
+    /// A switch that is on when it or this one is set.
+    pub(crate) fn below(&self) -> Self {
+        Self(Arc::new(Switch { is_on: AtomicBool::new(false), above: Some(self.clone()) }))
     }
 }
 

@@ -5,8 +5,11 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::any::{Any, TypeId};
 use core::fmt;
+
+use spin::Mutex;
 
 use crate::access::{Access, DangerAllowAll, Permission};
 use crate::accessor::Accessor;
@@ -65,6 +68,8 @@ impl fmt::Debug for Setup {
     }
 }
 
+type States = BTreeMap<TypeId, Box<dyn Any + Send>>;
+
 /// The services of a session, handed to every plugin and function.
 pub struct Context {
     pub(crate) registry: Arc<Registry>,
@@ -74,7 +79,9 @@ pub struct Context {
     pub(crate) now: Now,
     access: Arc<dyn Access>,
     extensions: BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>,
-    states: BTreeMap<TypeId, Box<dyn Any + Send>>,
+    states: States,
+    /// What the states of other threads' contexts become: they live as long as the session.
+    orphans: Arc<Mutex<Vec<States>>>,
     log: Box<dyn LogSink>,
     log_left: u32,
     log_once: BTreeSet<String>,
@@ -95,6 +102,7 @@ impl Context {
             access: setup.access,
             extensions: BTreeMap::new(),
             states: BTreeMap::new(),
+            orphans: Arc::default(),
             log: setup.log,
             log_left: LOG_MESSAGES_MAX,
             log_once: BTreeSet::new(),
@@ -103,6 +111,35 @@ impl Context {
             steps: 0,
             fuel: 0,
         }
+    }
+
+    /// A context for another thread: the same host, rights and held bytes, and the steps that are left here. What
+    /// bodies keep in it, and its patterns, are its own.
+    pub(crate) fn fork(&mut self, log: Box<dyn LogSink>, interrupt: Interrupt) -> Self {
+        let steps_left = self.budget.steps.map(|max| max.saturating_sub(self.steps));
+        Self {
+            registry: Arc::clone(&self.registry),
+            budget: Budget { steps: steps_left, ..self.budget },
+            engine: self.engine.fork(),
+            ledger: self.ledger.clone(),
+            now: self.now,
+            access: Arc::clone(&self.access),
+            extensions: self.extensions.clone(),
+            states: BTreeMap::new(),
+            orphans: Arc::clone(&self.orphans),
+            log,
+            log_left: self.log_left,
+            log_once: BTreeSet::new(),
+            interrupt,
+            patterns: Patterns::default(),
+            steps: 0,
+            fuel: 0,
+        }
+    }
+
+    /// Steps that were charged.
+    pub(crate) const fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// The wall clock when the host called the engine.
@@ -268,6 +305,14 @@ impl Context {
     /// What is wrong with the pattern.
     pub fn pattern(&mut self, text: &Text, case: Case) -> Result<Arc<Pattern>, Fault> {
         self.patterns.compile(text, case)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if !self.states.is_empty() {
+            self.orphans.lock().push(core::mem::take(&mut self.states));
+        }
     }
 }
 

@@ -32,9 +32,20 @@ pub(crate) struct State {
     lazy_rows: Vec<LazyRow>,
     next_serial: u64,
     layouts: Layouts,
+    forks: u64,
 }
 
+/// How far apart the serial numbers of rows of two threads are: a reference to a row of one is none to a row of the other.
+const SERIALS_APART: u64 = 1 << 48;
+
 impl State {
+    /// The state of another thread, as deep as this one.
+    pub(crate) fn fork(&mut self) -> Self {
+        self.forks = self.forks.wrapping_add(1);
+        let next_serial = self.next_serial.wrapping_add(self.forks.wrapping_mul(SERIALS_APART));
+        Self { depth: self.depth, next_serial, ..Self::default() }
+    }
+
     /// Goes one level deeper into nested evaluation; `false` at the limit. Everything that can
     /// recurse through a query passes here, because levels use the thread's stack.
     const fn descend(&mut self, max: u16) -> bool {

@@ -106,6 +106,7 @@ mod rows;
 mod run;
 pub mod standard;
 pub mod syntax;
+pub mod threads;
 pub mod value;
 
 pub use access::{Access, DangerAllowAll, Denied, Permission};

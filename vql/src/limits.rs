@@ -34,6 +34,12 @@ pub const PATTERN_NESTING_MAX: u32 = 64;
 /// Lambdas that one session keeps parsed.
 pub const LAMBDAS_KEPT_MAX: usize = 64;
 
+/// Rows that one `foreach()` works on at a time, whatever it is asked for.
+pub const WORKERS_MAX: usize = 64;
+
+/// Rows and messages of workers that wait to be taken, for each worker.
+pub const WORKER_RESULTS_MAX: usize = 32;
+
 /// Queries of which one session remembers how their columns are laid out.
 pub const LAYOUTS_KEPT_MAX: usize = 64;
 

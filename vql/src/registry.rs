@@ -16,6 +16,7 @@ use crate::budget::Fault;
 use crate::context::Context;
 use crate::engine::Scope;
 use crate::rows::Rows;
+use crate::threads::Threads;
 use crate::value::Value;
 
 /// A source of rows, named after FROM.
@@ -44,7 +45,8 @@ pub struct Function {
 pub enum FunctionBody {
     /// The result depends on the arguments only.
     Call(fn(&mut Context, &Scope, &Args) -> Result<Value, Fault>),
-    /// An aggregate: it keeps a state for each place where it is called and each group.
+    /// An aggregate: it keeps a state for each place where it is called and each group. The state is locked while the
+    /// body runs, so the body evaluates nothing.
     Fold(fn(&mut Context, &Scope, &Args, &mut FoldState) -> Result<Value, Fault>),
 }
 
@@ -273,6 +275,7 @@ pub struct Registry {
     plugins: Table<&'static Plugin>,
     functions: Table<&'static Function>,
     accessors: Table<AccessorEntry>,
+    threads: Option<Arc<dyn Threads>>,
 }
 
 /// An accessor and what its use needs.
@@ -361,6 +364,15 @@ impl Registry {
         accessor: Arc<dyn Accessor>,
     ) {
         self.accessors.entries.insert(name, AccessorEntry { permissions, accessor });
+    }
+
+    /// Lends threads to queries that ask for workers.
+    pub fn lend_threads(&mut self, threads: Arc<dyn Threads>) {
+        self.threads = Some(threads);
+    }
+
+    pub(crate) const fn threads(&self) -> Option<&Arc<dyn Threads>> {
+        self.threads.as_ref()
     }
 
     /// Keeps only the plugins that the list leaves.

@@ -24,22 +24,18 @@ struct Site {
 }
 
 impl Aggregates {
-    /// Takes the state of a call out, so that nothing is locked while the body works.
-    pub(super) fn take(&self, call: &Call) -> FoldState {
+    /// Hands out the state of a call. Other threads wait meanwhile; the bodies of aggregates evaluate nothing.
+    pub(super) fn with<T>(&self, call: &Call, body: impl FnOnce(&mut FoldState) -> T) -> T {
         let mut sites = self.0.lock();
-        sites.iter_mut().find(|site| site.address == address(call))?.state.take()
-    }
-
-    pub(super) fn put(&self, call: &Call, state: FoldState) {
-        let mut sites = self.0.lock();
-        let address = address(call);
-        match sites.iter_mut().find(|site| site.address == address) {
-            Some(site) => site.state = state,
-            None => {
-                sites.reserve_exact(1);
-                sites.push(Site { address, state });
-            }
+        let address = core::ptr::from_ref(call).addr();
+        if let Some(site) = sites.iter_mut().find(|site| site.address == address) {
+            return body(&mut site.state);
         }
+        let mut state = None;
+        let result = body(&mut state);
+        sites.reserve_exact(1);
+        sites.push(Site { address, state });
+        result
     }
 
     /// Places seen so far; they keep their order.
@@ -58,10 +54,6 @@ impl Aggregates {
             }
         }
     }
-}
-
-fn address(call: &Call) -> usize {
-    core::ptr::from_ref(call).addr()
 }
 
 impl fmt::Debug for Aggregates {

@@ -96,10 +96,7 @@ fn apply(
     match function.body {
         FunctionBody::Call(body) => body(cx, scope, &args),
         FunctionBody::Fold(body) => {
-            let mut state = scope.aggregates().take(call);
-            let result = body(cx, scope, &args, &mut state);
-            scope.aggregates().put(call, state);
-            result
+            scope.aggregates().with(call, |state| body(cx, scope, &args, state))
         }
     }
 }

@@ -126,6 +126,18 @@ impl Scope {
         &self.0.aggregates
     }
 
+    /// Whether names may stand for columns of a row that only this thread is looking at.
+    pub(crate) fn is_bound_to_thread(&self) -> bool {
+        let mut level = Some(self);
+        while let Some(Self(here)) = level {
+            if let Variables::Aliases(_) = here.variables {
+                return true;
+            }
+            level = here.parent.as_ref();
+        }
+        false
+    }
+
     fn below(&self, variables: Variables) -> Self {
         let aggregates = self.0.aggregates.clone();
         Self(Arc::new(Level { variables, parent: Some(self.clone()), aggregates }))

@@ -1,14 +1,18 @@
 //! `foreach()`: a query for each row of another.
 
+mod parallel;
+
 use alloc::boxed::Box;
 
 use crate::args::Args;
 use crate::budget::Fault;
 use crate::context::Context;
-use crate::engine::Scope;
+use crate::engine::{Scope, truth};
+use crate::limits::WORKERS_MAX;
 use crate::registry::{Arg, Kind, Plugin};
 use crate::rows::{RowSource, Rows, Step};
 use crate::value::{Row, Text, Value};
+use parallel::Parallel;
 
 pub(super) static FOREACH: Plugin = Plugin::new(
     "foreach",
@@ -20,8 +24,13 @@ pub(super) static FOREACH: Plugin = Plugin::new(
             "A query, list or dict; elements that are no dict become the column _value.",
         ),
         Arg::optional("query", Kind::Rows, "The query to run; the rows themselves if not given."),
-        Arg::optional("async", Kind::Any, "Accepted for compatibility; rows come in order."),
-        Arg::optional("workers", Kind::Int, "Accepted for compatibility; one row at a time."),
+        Arg::optional("async", Kind::Any, "As many workers as there are rows, up to 64 (false)."),
+        Arg::optional(
+            "workers",
+            Kind::Int,
+            "Rows that are worked on at the same time; rows then come as they are ready (1). \
+             Boards have no threads and work on one row after the other.",
+        ),
         Arg::optional("column", Kind::String, "Yields the value of this column only."),
     ],
     foreach,
@@ -32,13 +41,36 @@ fn foreach(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>,
         Some(source) => source.open(cx, scope)?,
         None => RowSource::Nothing.open(cx, scope)?,
     };
-    Ok(Box::new(Foreach {
-        scope: scope.clone(),
-        rows,
-        query: args.rows("query").cloned(),
-        column: args.text("column").cloned(),
-        current: None,
-    }))
+    let query = args.rows("query").cloned();
+    let column = args.text("column").cloned();
+    let workers = workers(cx, scope, &args)?;
+    let threads = cx.registry.threads().cloned();
+    if let (Some(query), Some(threads)) = (&query, threads)
+        && workers > 1
+        && !scope.is_bound_to_thread()
+    {
+        let rows = Box::new(Parallel::new(cx, &threads, scope, rows, query.clone(), workers));
+        // Only the column is left to show.
+        return Ok(Box::new(Foreach {
+            scope: scope.clone(),
+            rows,
+            query: None,
+            column,
+            current: None,
+        }));
+    }
+    Ok(Box::new(Foreach { scope: scope.clone(), rows, query, column, current: None }))
+}
+
+/// Rows to work on at a time.
+fn workers(cx: &mut Context, scope: &Scope, args: &Args) -> Result<usize, Fault> {
+    let is_async = match args.value("async") {
+        Some(value) => truth(cx, scope, value)?,
+        None => false,
+    };
+    let wanted = args.int("workers").and_then(|count| usize::try_from(count).ok());
+    let wanted = wanted.filter(|count| *count > 0);
+    Ok(wanted.unwrap_or(if is_async { WORKERS_MAX } else { 1 }).min(WORKERS_MAX))
 }
 
 struct Foreach {
