@@ -29,8 +29,8 @@ impl Chance {
 
     /// Starts from a seed.
     pub fn from_seed(seed: u64) -> Self {
-        // The state must not be zero.
-        Self(seed ^ 0x9e37_79b9_7f4a_7c15)
+        // Seeds that differ by one shall not give streams that begin alike (Fibonacci hashing); the state must not be zero.
+        Self((seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1)
     }
 
     /// A number from 0 to `end`, without `end`.

@@ -1,7 +1,7 @@
 //! A real Velociraptor as the other end of the wire: a black box, named by an environment variable.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
@@ -27,6 +27,11 @@ impl Peer {
         };
         ensure!(path.is_file(), "{VARIABLE}: {} is not a file", path.display());
         Ok(Some(Self(path)))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     /// Our agent in its server.

@@ -10,7 +10,7 @@ mod timestamp;
 
 use crate::registry::Function;
 
-pub(crate) use format::filled;
+pub(crate) use format::{filled, printed};
 
 /// Functions that every registry has.
 pub static CORE: &[&Function] = &[

@@ -89,7 +89,7 @@ impl<F: FnMut(&mut Context) -> Result<Option<Row>, Fault> + Send> Rows for Pull<
 pub enum RowSource {
     /// A query.
     Query(StoredQuery),
-    /// The elements of a list; what is no dict becomes `{_value: element}`.
+    /// The elements of a list that are not NULL; what is no dict becomes `{_value: element}`.
     List(List),
     /// One row.
     One(Row),
@@ -139,12 +139,16 @@ struct Elements {
 }
 
 impl Rows for Elements {
-    fn next(&mut self, _: &mut Context) -> Result<Step, Fault> {
-        let Some(element) = self.list.get(self.next) else { return Ok(Step::End) };
-        self.next = self.next.saturating_add(1);
-        Ok(Step::Row(match element {
-            Value::Dict(row) => row.clone(),
-            scalar => Row::new(&self.columns, vec![scalar.clone()]),
-        }))
+    fn next(&mut self, cx: &mut Context) -> Result<Step, Fault> {
+        loop {
+            let Some(element) = self.list.get(self.next) else { return Ok(Step::End) };
+            self.next = self.next.saturating_add(1);
+            match element {
+                // NULL is no row, as in the original.
+                Value::Null => cx.charge(1)?,
+                Value::Dict(row) => return Ok(Step::Row(row.clone())),
+                scalar => return Ok(Step::Row(Row::new(&self.columns, vec![scalar.clone()]))),
+            }
+        }
     }
 }

@@ -49,13 +49,13 @@ impl Value {
     #[must_use]
     pub const fn type_name(&self) -> &'static str {
         match self {
-            Self::Null => "Null",
+            Self::Null => "types.Null",
             Self::Bool(_) => "bool",
             Self::Int(_) => "int64",
             Self::Float(_) => "float64",
             Self::Str(_) => "string",
             Self::Time(_) => "time.Time",
-            Self::List(_) => "[]interface {}",
+            Self::List(_) => "[]types.Any",
             Self::Dict(_) => "*ordereddict.Dict",
             Self::Query(_) => "*vfilter._StoredQuery",
             Self::Scope(_) => "*scope.Scope",

@@ -12,7 +12,9 @@ use crate::pattern::Case;
 use crate::syntax::ast::{
     Access, Comparison, Expr, Factor, Sign, Spelling, Symbol, Term, Trailing,
 };
-use crate::value::operators::{self, add, contains, divide, equal, less, multiply, subtract};
+use crate::value::operators::{
+    self, add, contains, divide, equal, greater, less, multiply, subtract,
+};
 use crate::value::{Measure, Row, Text, Time, Value};
 
 /// Evaluates an expression. Mistakes are logged and yield NULL.
@@ -109,19 +111,19 @@ fn and(cx: &mut Context, scope: &Scope, first: &Expr, terms: &[Term]) -> Result<
     Ok(value)
 }
 
+/// The first operand answers itself if it is true, a later one TRUE after a word and itself after a symbol; if none is true,
+/// the last one answers.
 fn or(cx: &mut Context, scope: &Scope, first: &Expr, terms: &[Term]) -> Result<Value, Stop> {
     let mut value = eval(cx, scope, first)?;
+    let mut is_settled = truth(cx, scope, &value)?;
     for term in terms {
-        let is_word = matches!(term.spelling, Spelling::Word(_));
-        let is_settled = truth(cx, scope, &value)?;
-        if !is_settled {
-            value = eval(cx, scope, &term.expr)?;
-        }
-        if is_word {
-            value = Value::Bool(truth(cx, scope, &value)?);
-        }
         if is_settled {
             return Ok(value);
+        }
+        value = eval(cx, scope, &term.expr)?;
+        is_settled = truth(cx, scope, &value)?;
+        if is_settled && matches!(term.spelling, Spelling::Word(_)) {
+            value = Value::Bool(true);
         }
     }
     Ok(value)
@@ -142,8 +144,8 @@ fn compare(
         Comparison::NotEqual => !equal(&left, &right),
         Comparison::Less => less(&left, &right),
         Comparison::LessOrEqual => less(&left, &right) || equal(&left, &right),
-        Comparison::Greater => less(&right, &left),
-        Comparison::GreaterOrEqual => less(&right, &left) || equal(&left, &right),
+        Comparison::Greater => greater(&left, &right),
+        Comparison::GreaterOrEqual => greater(&left, &right) || equal(&left, &right),
         Comparison::Match => matches(cx, &left, &right)?,
         Comparison::In(_) => !left.is_null() && contains(&right, &left),
         Comparison::Never => false,
@@ -176,7 +178,7 @@ fn matches(cx: &mut Context, value: &Value, pattern: &Value) -> Result<bool, Sto
     cx.charge(size_charge(value))?;
     let matches_one = |value: &Value| match value {
         Value::Str(text) => pattern.is_match(text),
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) => {
+        Value::Int(_) | Value::Float(_) | Value::Time(_) | Value::Dict(_) => {
             pattern.is_match(crate::value::json::scalar_text(value).as_bytes())
         }
         _ => false,

@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt::Write;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::args::Args;
 use crate::budget::Fault;
@@ -19,7 +19,11 @@ pub(super) static ENCODE: Function = Function::new(
     "Writes a value as text.",
     &[
         Arg::required("string", Kind::Resolved, "The value."),
-        Arg::required("type", Kind::String, "`hex`, `base64`, `string` or `json`."),
+        Arg::required(
+            "type",
+            Kind::String,
+            "`hex`, `base64` (without `=` at its end), `string` or `json`.",
+        ),
     ],
     encode,
 );
@@ -33,7 +37,7 @@ fn encode(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let kind = args.string("type").unwrap_or_default();
     Ok(match kind.as_str() {
         "hex" => Value::from(hex(&text)),
-        "base64" => Value::from(STANDARD.encode(&*text)),
+        "base64" => Value::from(STANDARD_NO_PAD.encode(&*text)),
         "string" => Value::Str(text),
         "json" => Value::from(json::to_string(&value)),
         other => return Err(Fault::error(format!("unknown encoding type {other}"))),

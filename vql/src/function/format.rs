@@ -70,10 +70,13 @@ fn extra(values: &[Value], out: &mut Vec<u8>) {
         if at > 0 {
             out.extend_from_slice(b", ");
         }
-        out.extend_from_slice(format!("{}={}", value.type_name(), plain(value)).as_bytes());
+        out.extend_from_slice(format!("{}={}", value.type_name(), printed(value)).as_bytes());
     }
     out.push(b')');
 }
+
+/// Lists within lists that are written element by element; deeper ones are written as JSON.
+const LIST_LEVELS: u16 = 16;
 
 /// Widths above this are ignored: no table is that wide, but memory would be.
 const WIDTH_MAX: usize = 1_000;
@@ -133,20 +136,46 @@ impl Directive {
             out.extend_from_slice(format!("%!{verb}(MISSING)").as_bytes());
             return;
         };
-        let text = self.text(verb, value).unwrap_or_else(|| {
-            format!("%!{verb}({}={})", value.type_name(), plain(value)).into_bytes()
-        });
-        self.pad(&text, out);
+        self.one(verb, value, LIST_LEVELS, out);
+    }
+
+    /// Writes a value; the elements of a list each with all flags, as Go does.
+    fn one(&self, verb: char, value: &Value, levels: u16, out: &mut Vec<u8>) {
+        if let Value::List(list) = value
+            && verb != 'T'
+            && let Some(levels) = levels.checked_sub(1)
+        {
+            out.push(b'[');
+            for (at, element) in list.iter().enumerate() {
+                if at > 0 {
+                    out.push(b' ');
+                }
+                self.one(verb, element, levels, out);
+            }
+            out.push(b']');
+            return;
+        }
+        match self.text(verb, value) {
+            Some(text) => self.pad(&text, out),
+            None => {
+                out.extend_from_slice(format!("%!{verb}({}=", value.type_name()).as_bytes());
+                self.one('v', value, 0, out);
+                out.push(b')');
+            }
+        }
     }
 
     fn text(&self, verb: char, value: &Value) -> Option<Vec<u8>> {
         Some(match (verb, value) {
             ('T', _) => value.type_name().as_bytes().to_vec(),
+            // Go sees a structure without members that prints itself.
+            ('v' | 's' | 'q' | 'x' | 'X', Value::Null) => {
+                return self.text(verb, &Value::from("Null"));
+            }
+            (_, Value::Null) => b"{}".to_vec(),
             ('v' | 's', Value::Str(text)) => self.cut(text).to_vec(),
             ('v', Value::Int(number)) => self.integer(*number, "").into_bytes(),
-            ('v', _) | ('s', Value::List(_) | Value::Dict(_) | Value::Time(_)) => {
-                plain(value).into_bytes()
-            }
+            ('v', _) | ('s', Value::Dict(_) | Value::Time(_)) => scalar_text(value).into_bytes(),
             ('q', Value::Str(text)) => {
                 let mut quoted = Vec::new();
                 crate::value::json::write_string(self.cut(text), &mut quoted);
@@ -171,6 +200,7 @@ impl Directive {
                 let letter = u32::try_from(*number).ok().and_then(char::from_u32);
                 letter.unwrap_or('\u{fffd}').to_string().into_bytes()
             }
+            ('U', Value::Int(number)) => format!("U+{number:04X}").into_bytes(),
             ('t', Value::Bool(flag)) => flag.to_string().into_bytes(),
             ('f' | 'F' | 'e' | 'E' | 'g' | 'G', Value::Float(number)) => {
                 self.float(verb, *number).into_bytes()
@@ -255,10 +285,9 @@ fn count<'a>(
     (number.filter(|number| *number <= WIDTH_MAX), after)
 }
 
-/// A value as `%v` prints it; lists and dicts as JSON.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "Null".to_string(),
-        other => scalar_text(other),
-    }
+/// A value as `%v` prints it: a dict as JSON, a list as its elements in brackets.
+pub fn printed(value: &Value) -> String {
+    let mut out = Vec::new();
+    Directive::default().one('v', value, LIST_LEVELS, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }

@@ -24,9 +24,12 @@ const DATA: Arg = Arg::required("data", Kind::String, "The JSON text.");
 pub(super) static FUNCTIONS: &[&Function] = &[
     &Function::new(
         "parse_json",
-        "The value that a JSON text stands for.",
+        "The dict that a JSON text stands for; parse_json_array() reads lists.",
         &[DATA, Arg::optional("schema", Kind::Any, "Accepted for compatibility; not checked.")],
-        |_, _, args| parse(bytes(args, "data")),
+        |_, _, args| match parse(bytes(args, "data"))? {
+            dict @ Value::Dict(_) => Ok(dict),
+            other => Err(Fault::note(format!("JSON is no object but {}", other.type_name()))),
+        },
     ),
     &Function::new(
         "parse_json_array",

@@ -4,11 +4,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::text::{bytes, shown};
+use super::text::bytes;
 use crate::args::Args;
 use crate::budget::Fault;
 use crate::context::Context;
 use crate::engine::Scope;
+use crate::function::printed;
 use crate::registry::{Arg, Function, Kind};
 use crate::value::operators::{number, truncated};
 use crate::value::{Time, Value};
@@ -19,9 +20,9 @@ const STRING: &[Arg] = &[Arg::required("string", Kind::String, "The text.")];
 pub(super) static FUNCTIONS: &[&Function] = &[
     &Function::new(
         "int",
-        "A whole number: of text (0x, 0o and 0b understood), a fraction (cut off), a truth value or a time (epoch seconds).",
+        "A whole number: of text (0x, 0o and 0b understood) or a fraction (cut off); 0 of everything else.",
         &[
-            Arg::optional("int", Kind::Resolved, "What to convert; NULL if it is no number."),
+            Arg::optional("int", Kind::Resolved, "What to convert."),
             Arg::optional("float", Kind::Float, "A number to cut off."),
         ],
         int,
@@ -45,11 +46,7 @@ pub(super) static FUNCTIONS: &[&Function] = &[
         "str",
         "Any value as text.",
         &[Arg::required("str", Kind::Resolved, "The value.")],
-        |_, _, args| {
-            Ok(args
-                .value("str")
-                .map_or(Value::Null, |value| Value::from(shown(value).into_owned())))
-        },
+        |_, _, args| Ok(args.value("str").map_or(Value::Null, |value| Value::from(printed(value)))),
     ),
     &Function::new(
         "humanize",
@@ -77,11 +74,9 @@ fn int(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     };
     Ok(match value {
         Some(Value::Int(number)) => Value::Int(*number),
-        Some(Value::Bool(flag)) => Value::Int(i64::from(*flag)),
         Some(Value::Float(number)) => Value::Int(truncated(*number)),
-        Some(Value::Time(time)) => Value::Int(time.seconds()),
-        Some(Value::Str(text)) => parsed_int(text).map_or(Value::Null, Value::Int),
-        _ => Value::Null,
+        Some(Value::Str(text)) => Value::Int(parsed_int(text).unwrap_or(0)),
+        _ => Value::Int(0),
     })
 }
 

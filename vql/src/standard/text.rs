@@ -8,6 +8,7 @@ use crate::args::Args;
 use crate::budget::{Fault, Limit, Stop};
 use crate::context::Context;
 use crate::engine::Scope;
+use crate::function::printed;
 use crate::registry::{Arg, Function, Kind};
 use crate::value::json::{scalar_text, write_value};
 use crate::value::{Text, Value};
@@ -34,11 +35,19 @@ pub(super) static FUNCTIONS: &[&Function] = &[
     ),
     &Function::new(
         "substr",
-        "The bytes of a text from one position up to another.",
+        "The characters of a text from one position up to another; NULL if the end is before the start.",
         &[
             Arg::required("str", Kind::String, "The text."),
-            Arg::optional("start", Kind::Int, "The first byte, counted from 0 (0)."),
-            Arg::optional("end", Kind::Int, "The byte behind the last one (the length)."),
+            Arg::optional(
+                "start",
+                Kind::Int,
+                "The first character, counted from 0 (0); from a place behind the last one all of it is meant.",
+            ),
+            Arg::optional(
+                "end",
+                Kind::Int,
+                "The character behind the last one (the length); so is 0.",
+            ),
         ],
         substr,
     ),
@@ -115,11 +124,17 @@ fn strip(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
 
 fn substr(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let text = bytes(args, "str");
-    let place = |name: &str, default: usize| {
-        args.int(name).map_or(default, |at| usize::try_from(at).unwrap_or(0).min(text.len()))
-    };
-    let (start, end) = (place("start", 0), place("end", text.len()));
-    Ok(Value::from(text.get(start..end).unwrap_or_default()))
+    let text = String::from_utf8_lossy(text);
+    let count = text.chars().count();
+    let place = |name: &str| usize::try_from(args.int(name).unwrap_or(0));
+    let Ok(start) = place("start") else { return Ok(Value::Null) };
+    let Ok(end) = place("end") else { return Ok(Value::Null) };
+    let end = if end == 0 { count } else { end.min(count) };
+    if start >= count {
+        return Ok(Value::from(text.into_owned()));
+    }
+    let Some(length) = end.checked_sub(start) else { return Ok(Value::Null) };
+    Ok(Value::from(text.chars().skip(start).take(length).collect::<String>()))
 }
 
 fn join(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
@@ -130,7 +145,7 @@ fn join(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
         if at > 0 {
             out.extend_from_slice(separator);
         }
-        out.extend_from_slice(&shown(item));
+        out.extend_from_slice(printed(item).as_bytes());
         if out.len() > value_bytes {
             return Err(Stop::Budget(Limit::ValueBytes(value_bytes)).into());
         }

@@ -124,7 +124,7 @@ fn json_float(number: f64) -> String {
     format!("{number:e}").replace('e', "e+").replace("e+-", "e-")
 }
 
-/// As Go's `%v`: exponents below 1e-4 and from 1e21, with two digits at least.
+/// As Go's `%v`: exponents below 1e-4 and from 1e6, with two digits at least.
 pub(crate) fn go_float(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_string();
@@ -133,7 +133,7 @@ pub(crate) fn go_float(number: f64) -> String {
         return if number > 0.0 { "+Inf" } else { "-Inf" }.to_string();
     }
     let size = number.abs();
-    if size == 0.0 || (1e-4..1e21).contains(&size) {
+    if size == 0.0 || (1e-4..1e6).contains(&size) {
         return number.to_string();
     }
     go_exponent(&format!("{number:e}"))

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::number::to_float;
-use super::{List, Row, Text, Time, Value};
+use super::{List, Row, RowBuilder, Text, Time, Value};
 
 pub(crate) use super::number::truncated;
 
@@ -43,6 +43,8 @@ pub(crate) fn equal(left: &Value, right: &Value) -> bool {
         (Value::Str(left), Value::Str(right)) => left == right,
         (Value::List(left), Value::List(right)) => equal_lists(left, right),
         (Value::Dict(left), Value::Dict(right)) => equal_dicts(left, right),
+        // The original makes the fraction a whole number first, on this side only.
+        (Value::Bool(flag), Value::Float(right)) => i64::from(*flag) == truncated(*right),
         _ => compare(left, right) == Some(Ordering::Equal),
     }
 }
@@ -51,8 +53,27 @@ pub(crate) fn equal(left: &Value, right: &Value) -> bool {
 pub(crate) fn less(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Str(left), Value::Str(right)) => left < right,
+        (Value::Float(_) | Value::Str(_) | Value::List(_) | Value::Time(_), Value::Dict(_)) => true,
+        _ if is_beside_whole(left, right) => true,
         _ => compare(left, right) == Some(Ordering::Less),
     }
+}
+
+/// `>`, which is not `<` with its sides exchanged where the original has it otherwise.
+pub(crate) fn greater(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Str(left), Value::Str(right)) => left > right,
+        (Value::Bool(_), Value::Bool(_) | Value::Int(_)) | (Value::Int(_), Value::Bool(_)) => {
+            less(left, right)
+        }
+        _ if is_beside_whole(left, right) => true,
+        _ => compare(left, right) == Some(Ordering::Greater),
+    }
+}
+
+/// Texts, lists and dicts are both less and greater than a whole number on their right.
+fn is_beside_whole(left: &Value, right: &Value) -> bool {
+    matches!((left, right), (Value::Str(_) | Value::List(_) | Value::Dict(_), Value::Int(_)))
 }
 
 /// The order of numbers and times; other pairs have none.
@@ -75,6 +96,7 @@ fn compare_time(time: Time, other: &Value) -> Option<Ordering> {
             Some(seconds.then(fraction))
         }
         Value::Float(seconds) => (to_float(time.nanos()) / NANOS).partial_cmp(seconds),
+        Value::Bool(flag) => compare_time(time, &Value::Int(i64::from(*flag))),
         _ => None,
     }
 }
@@ -89,7 +111,7 @@ fn equal_dicts(left: &Row, right: &Row) -> bool {
     left.len() == right.len() && left.iter().all(same)
 }
 
-/// An order of all values for sorting: NULL, numbers and times, strings, the rest.
+/// An order of all values for sorting: NULL, strings, lists and dicts, numbers and times.
 pub(crate) fn order(left: &Value, right: &Value) -> Ordering {
     let by_rank = rank(left).cmp(&rank(right));
     by_rank.then_with(|| match (left, right) {
@@ -104,9 +126,9 @@ pub(crate) fn order(left: &Value, right: &Value) -> Ordering {
 const fn rank(value: &Value) -> u8 {
     match value {
         Value::Null => 0,
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) => 1,
-        Value::Str(_) => 2,
-        Value::List(_) | Value::Dict(_) | Value::Query(_) | Value::Scope(_) => 3,
+        Value::Str(_) => 1,
+        Value::List(_) | Value::Dict(_) | Value::Query(_) | Value::Scope(_) => 2,
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) => 3,
     }
 }
 
@@ -124,8 +146,15 @@ fn sort_key(value: &Value) -> (f64, i64) {
 /// `+`
 pub(crate) fn add(left: &Value, right: &Value) -> Value {
     match (left, right) {
-        (Value::Null, _) | (_, Value::Null) => Value::Null,
         (Value::Int(left), Value::Int(right)) => Value::Int(left.wrapping_add(*right)),
+        (Value::Float(left), Value::Bool(right)) => Value::Float(left + f64::from(*right)),
+        (Value::Dict(left), Value::Dict(right)) => {
+            let mut sum = RowBuilder::new();
+            for (name, value) in left.iter().chain(right.iter()) {
+                sum.set(name.clone(), value.clone());
+            }
+            sum.build().into()
+        }
         (Value::Str(left), Value::Str(right)) => {
             let mut joined = Vec::with_capacity(left.len().saturating_add(right.len()));
             joined.extend_from_slice(left);
@@ -138,52 +167,74 @@ pub(crate) fn add(left: &Value, right: &Value) -> Value {
         (Value::List(list), one) => {
             Value::from(list.iter().chain([one]).cloned().collect::<Vec<_>>())
         }
+        (Value::Null, _) | (_, Value::Null) => Value::Null,
         (one, Value::List(list)) => {
             Value::from([one].into_iter().chain(list.iter()).cloned().collect::<Vec<_>>())
         }
+        (Value::Bool(_), _) | (_, Value::Bool(_)) => Value::Null,
         _ => floats(left, right, |left, right| left + right),
     }
 }
 
 /// `-`
 pub(crate) fn subtract(left: &Value, right: &Value) -> Value {
+    if let (Some(left), Some(right)) = (whole(left), whole(right)) {
+        return Value::Int(left.wrapping_sub(right));
+    }
     match (left, right) {
-        (Value::Int(left), Value::Int(right)) => Value::Int(left.wrapping_sub(*right)),
+        (Value::Dict(left), Value::Dict(right)) => pick(left, |name| right.get(name).is_none()),
         _ => floats(left, right, |left, right| left - right),
     }
 }
 
 /// `*`; `None` if a repeated string would be longer than `bytes_max`.
 pub(crate) fn multiply(left: &Value, right: &Value, bytes_max: usize) -> Option<Value> {
+    if let (Some(left), Some(right)) = (whole(left), whole(right)) {
+        return Some(Value::Int(left.wrapping_mul(right)));
+    }
     Some(match (left, right) {
-        (Value::Int(left), Value::Int(right)) => Value::Int(left.wrapping_mul(*right)),
-        (Value::Str(text), Value::Int(times)) | (Value::Int(times), Value::Str(text)) => {
-            let times = usize::try_from(*times).unwrap_or(0);
+        (Value::Str(text), times) => {
+            let Some(times) = number(times).map(truncated) else { return Some(Value::Null) };
+            let Ok(times) = usize::try_from(times) else { return Some(Value::Null) };
             text.len().checked_mul(times).filter(|bytes| *bytes <= bytes_max)?;
             Value::Str(Text::from(text.repeat(times)))
         }
+        (Value::Dict(left), Value::Dict(right)) => pick(left, |name| right.get(name).is_some()),
         _ => floats(left, right, |left, right| left * right),
     })
 }
 
 /// `/`, always a float unless it divides exactly into a whole one.
 pub(crate) fn divide(left: &Value, right: &Value) -> Value {
-    match (numeric(left), numeric(right)) {
+    match (number(left), number(right)) {
         (Some(_), Some(0.0)) | (None, _) | (_, None) => Value::Null,
         (Some(left), Some(right)) => Value::Float(left / right),
     }
 }
 
 fn floats(left: &Value, right: &Value, apply: fn(f64, f64) -> f64) -> Value {
-    match (numeric(left), numeric(right)) {
+    match (number(left), number(right)) {
         (Some(left), Some(right)) => Value::Float(apply(left, right)),
         _ => Value::Null,
     }
 }
 
-/// Bools compare as numbers but do not count as such in arithmetic.
-fn numeric(value: &Value) -> Option<f64> {
-    if matches!(value, Value::Bool(_)) { None } else { number(value) }
+/// A whole number; a bool is 0 or 1.
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        Value::Bool(flag) => Some(i64::from(*flag)),
+        _ => None,
+    }
+}
+
+/// The members of a dict whose names are wanted.
+fn pick(dict: &Row, is_wanted: impl Fn(&Text) -> bool) -> Value {
+    let mut picked = RowBuilder::new();
+    for (name, value) in dict.iter().filter(|(name, _)| is_wanted(name)) {
+        picked.set(name.clone(), value.clone());
+    }
+    picked.build().into()
 }
 
 /// `IN`
@@ -202,7 +253,7 @@ pub(crate) fn contains(container: &Value, part: &Value) -> bool {
 pub(crate) fn index(value: &Value, index: &Value) -> Value {
     match (value, index) {
         (Value::List(list), Value::Int(at)) => {
-            position(*at, list.len()).and_then(|at| list.get(at)).cloned().unwrap_or_default()
+            wrapped(*at, list.len()).and_then(|at| list.get(at)).cloned().unwrap_or_default()
         }
         (Value::Str(text), Value::Int(at)) => position(*at, text.len())
             .and_then(|at| text.get(at))
@@ -210,6 +261,11 @@ pub(crate) fn index(value: &Value, index: &Value) -> Value {
         (Value::Dict(dict), Value::Str(key)) => dict.get(key).cloned().unwrap_or_default(),
         _ => Value::Null,
     }
+}
+
+/// The positions of a list go round in both directions.
+fn wrapped(at: i64, length: usize) -> Option<usize> {
+    usize::try_from(at.checked_rem_euclid(i64::try_from(length).ok()?)?).ok()
 }
 
 /// Negative positions count from the end.
