@@ -23,7 +23,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use troodon_proto::{FlowStats, VeloMessage, VqlEventTable};
+use troodon_proto::{FlowStats, ResumeTransactions, VeloMessage, VqlEventTable};
 use troodon_vql::Interrupt;
 
 pub use crate::flow::setting::{Setting, Sizes};
@@ -163,6 +163,10 @@ impl Executor {
                 let stats = self.stats_of(&id);
                 self.send_urgent(stats_message(&id, stats));
             }
+        } else if let Some(resume) = message.resume_transactions {
+            let flow = resume.flow_id.clone();
+            let stats = self.stats_of_resumed(resume);
+            self.send_urgent(stats_message(&flow, stats));
         } else if message.kill_kill_kill.is_some() {
             self.outputs.push_back(Output::Kill);
         }
@@ -235,6 +239,20 @@ impl Executor {
         let waiting = || self.waiting.iter().find(|asked| asked.id == id).map(Asked::stats);
         let ended = || self.history.find(id).cloned();
         running.or_else(waiting).or_else(ended).unwrap_or_else(history::unknown)
+    }
+
+    /// What to say of a flow whose uploads should go on. Parts that were not sent yet wait in the queue and leave by
+    /// themselves, so that nothing is outstanding beyond what still runs (docs/protocol.md section 6.8).
+    fn stats_of_resumed(&self, resume: ResumeTransactions) -> FlowStats {
+        let is_here = |id: &str| {
+            self.running.iter().any(|flow| flow.id() == id)
+                || self.waiting.iter().any(|asked| asked.id == id)
+                || self.history.find(id).is_some()
+        };
+        if is_here(&resume.flow_id) {
+            return self.stats_of(&resume.flow_id);
+        }
+        FlowStats { flow_complete: true, query_status: resume.query_stats, ..FlowStats::default() }
     }
 
     /// Does what is due by time.

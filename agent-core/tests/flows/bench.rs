@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use troodon_core::executor::{Executor, NoRoom, Outlet, Output, Setting, Sizes};
 use troodon_core::time::{Instant, Span, UnixTime};
 use troodon_proto::{
-    Cancel, FileBuffer, FlowRequest, FlowStats, FlowStatsRequest, LogMessage, VeloMessage,
-    VeloStatus, VqlCollectorArgs, VqlEnv, VqlEventTable, VqlRequest, VqlResponse,
+    Cancel, FileBuffer, FlowRequest, FlowStats, FlowStatsRequest, LogMessage, ResumeTransactions,
+    VeloMessage, VeloStatus, VqlCollectorArgs, VqlEnv, VqlEventTable, VqlRequest, VqlResponse,
 };
 use troodon_vql::{RowBuilder, Value};
 
@@ -127,6 +127,13 @@ impl Bench {
         let flow_id = ids.iter().map(ToString::to_string).collect();
         self.executor.danger_handle_unverified(message("F.Status", |message| {
             message.flow_stats_request = Some(FlowStatsRequest { flow_id });
+        }));
+    }
+
+    pub(crate) fn resume(&mut self, id: &str, query_stats: Vec<VeloStatus>) {
+        let resume = ResumeTransactions { flow_id: id.into(), query_stats, ..Default::default() };
+        self.executor.danger_handle_unverified(message(id, |message| {
+            message.resume_transactions = Some(resume);
         }));
     }
 

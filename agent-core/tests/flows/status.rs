@@ -1,6 +1,7 @@
 //! Progress, and questions about flows.
 
 use troodon_core::executor::Output;
+use troodon_proto::VeloStatus;
 use troodon_proto::velo_status::Status;
 
 use crate::bench::Bench;
@@ -85,4 +86,23 @@ fn a_flow_from_before_a_restart_is_unknown_and_complete() {
         assert_eq!(end[0].status(), Status::UnknownFlow);
         assert!(!end[0].error_message.is_empty());
     }
+}
+
+#[test]
+fn a_flow_whose_uploads_should_go_on_is_complete_unless_it_runs() {
+    let mut bench = Bench::new();
+    bench.collect("F.1", &[("$a", "SELECT * FROM tick()")]);
+    bench.settle();
+    bench.notes.outputs.clear();
+    let earlier = VeloStatus { result_rows: 7, ..VeloStatus::default() };
+    bench.resume("F.1", vec![earlier.clone()]);
+    bench.resume("F.0", vec![earlier]);
+    bench.settle();
+    let running = &bench.notes.stats("F.1")[0];
+    assert_eq!(
+        (running.flow_complete, running.query_status[0].status()),
+        (false, Status::Progress)
+    );
+    let before = &bench.notes.stats("F.0")[0];
+    assert_eq!((before.flow_complete, before.query_status[0].result_rows), (true, 7));
 }
