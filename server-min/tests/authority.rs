@@ -1,4 +1,4 @@
-//! Who may do what: the decision over all of its space, accounts, and the page that documents it.
+//! Who may do what: the decision over all of its space, and accounts.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,6 @@ use troodon_server::model::id::{OrgId, UserName};
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::{Rights, Role};
 use troodon_server::password::Hashed;
-use troodon_server::permission_page;
 use troodon_server::store::Store;
 use troodon_vql::Permission;
 
@@ -394,16 +393,4 @@ fn a_policy_that_was_damaged_gives_nothing() {
         assert!(Permission::ALL.iter().all(|one| !bench.allows("ann", *one)), "{text}");
     }
     assert_eq!(json!({}), Policy::default().to_json());
-}
-
-/// `UPDATE=1 cargo test -p troodon-server --test authority` writes the page anew.
-#[test]
-fn the_page_of_permissions_is_what_the_code_does() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/permissions.md");
-    let page = permission_page::page().unwrap();
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, &page).unwrap();
-    }
-    let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(kept == page, "docs/permissions.md is stale: run this test with UPDATE=1");
 }
