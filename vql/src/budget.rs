@@ -201,6 +201,7 @@ impl Interrupt {
     }
 
     /// A switch that is on when it or this one is set.
+    #[cfg(feature = "threads")]
     pub(crate) fn below(&self) -> Self {
         Self(Arc::new(Switch { is_on: AtomicBool::new(false), above: Some(self.clone()) }))
     }

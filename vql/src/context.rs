@@ -115,6 +115,7 @@ impl Context {
 
     /// A context for another thread: the same host, rights and held bytes, and the steps that are left here. What
     /// bodies keep in it, and its patterns, are its own.
+    #[cfg(feature = "threads")]
     pub(crate) fn fork(&mut self, log: Box<dyn LogSink>, interrupt: Interrupt) -> Self {
         let steps_left = self.budget.steps.map(|max| max.saturating_sub(self.steps));
         Self {
@@ -138,6 +139,7 @@ impl Context {
     }
 
     /// Steps that were charged.
+    #[cfg(feature = "threads")]
     pub(crate) const fn steps(&self) -> u64 {
         self.steps
     }

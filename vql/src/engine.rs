@@ -32,14 +32,17 @@ pub(crate) struct State {
     lazy_rows: Vec<LazyRow>,
     next_serial: u64,
     layouts: Layouts,
+    #[cfg(feature = "threads")]
     forks: u64,
 }
 
 /// How far apart the serial numbers of rows of two threads are: a reference to a row of one is none to a row of the other.
+#[cfg(feature = "threads")]
 const SERIALS_APART: u64 = 1 << 48;
 
 impl State {
     /// The state of another thread, as deep as this one.
+    #[cfg(feature = "threads")]
     pub(crate) fn fork(&mut self) -> Self {
         self.forks = self.forks.wrapping_add(1);
         let next_serial = self.next_serial.wrapping_add(self.forks.wrapping_mul(SERIALS_APART));

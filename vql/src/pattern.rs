@@ -1,20 +1,24 @@
 //! Regular expressions: RE2 semantics, linear time, bounded size.
 
+#[cfg_attr(feature = "quick-patterns", path = "pattern/quick.rs")]
+#[cfg_attr(not(feature = "quick-patterns"), path = "pattern/small.rs")]
+mod engine;
+
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use regex_automata::meta;
 use regex_automata::util::syntax;
 
 use crate::budget::Fault;
-use crate::limits::{PATTERN_BYTES_MAX, PATTERN_NESTING_MAX, PATTERNS_KEPT_MAX};
+use crate::limits::{PATTERN_NESTING_MAX, PATTERNS_KEPT_MAX};
 use crate::value::Text;
+use engine::Engine;
 
 /// Whether letter case counts.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -28,6 +32,15 @@ pub enum Case {
 /// Classes that are ASCII only, as in RE2.
 const CLASSES: [&str; 8] = ["\\w", "\\d", "\\s", "\\b", "\\W", "\\D", "\\S", "\\B"];
 
+/// Which match is asked for.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Wanted {
+    /// Any; where it is does not matter.
+    Any,
+    /// The first.
+    First,
+}
+
 /// What a dot matches.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Unit {
@@ -37,7 +50,7 @@ enum Unit {
 
 /// A compiled pattern.
 pub struct Pattern {
-    regex: meta::Regex,
+    engine: Engine,
 }
 
 impl Pattern {
@@ -70,34 +83,24 @@ impl Pattern {
             .unicode(unit == Unit::Character)
             .utf8(false)
             .nest_limit(PATTERN_NESTING_MAX);
-        let limits = meta::Config::new()
-            .utf8_empty(false)
-            .nfa_size_limit(Some(PATTERN_BYTES_MAX))
-            .hybrid_cache_capacity(PATTERN_BYTES_MAX);
-        let regex =
-            meta::Builder::new().syntax(syntax).configure(limits).build(text).map_err(|error| {
-                Fault::error(format!("invalid pattern {text:?}: {}", reason(&error)))
-            })?;
-        Ok(Self { regex })
+        let engine = Engine::new(text, syntax)
+            .map_err(|reason| Fault::error(format!("invalid pattern {text:?}: {reason}")))?;
+        Ok(Self { engine })
     }
 
     /// Whether the pattern occurs anywhere.
     #[must_use]
     pub fn is_match(&self, text: &[u8]) -> bool {
-        self.regex.is_match(text)
+        self.engine.find(text, 0, Wanted::Any).is_some()
     }
 
     /// The first match at or after `from`: one range for each group, the whole match first.
     #[must_use]
     pub fn captures_from(&self, text: &[u8], from: usize) -> Option<Vec<Option<Range<usize>>>> {
-        let mut captures = self.regex.create_captures();
         if from > text.len() {
             return None;
         }
-        self.regex.search_captures(&meta_input(text, from), &mut captures);
-        if !captures.is_match() {
-            return None;
-        }
+        let captures = self.engine.captures(text, from)?;
         Some((0..captures.group_len()).map(|at| Some(captures.get_group(at)?.range())).collect())
     }
 
@@ -107,14 +110,14 @@ impl Pattern {
         if from > text.len() {
             return None;
         }
-        self.regex.search(&meta_input(text, from)).map(|found| found.range())
+        self.engine.find(text, from, Wanted::First)
     }
 
     /// The names of the groups, the whole match first and nameless.
     #[must_use]
     pub fn group_names(&self) -> Vec<Option<Text>> {
         let mut names = vec![];
-        for name in self.regex.group_info().all_names() {
+        for name in self.engine.groups().all_names() {
             names.push(name.2.map(Text::from));
         }
         names
@@ -137,20 +140,6 @@ fn spelled_out(text: &str) -> String {
         spelled.push(')');
     }
     spelled
-}
-
-fn meta_input(text: &[u8], from: usize) -> regex_automata::Input<'_> {
-    regex_automata::Input::new(text).range(from..)
-}
-
-fn reason(error: &meta::BuildError) -> String {
-    if error.size_limit().is_some() {
-        return format!("it compiles to more than {PATTERN_BYTES_MAX} bytes");
-    }
-    match error.syntax_error() {
-        Some(error) => error.to_string(),
-        None => error.to_string(),
-    }
 }
 
 impl fmt::Debug for Pattern {

@@ -122,14 +122,19 @@ impl Arg {
     /// An argument that every call must give.
     #[must_use]
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, required: true, doc }
+        Self { name, kind, required: true, doc: kept(doc) }
     }
 
     /// An argument that a call may give.
     #[must_use]
     pub const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, required: false, doc }
+        Self { name, kind, required: false, doc: kept(doc) }
     }
+}
+
+/// The text, if texts are kept: a board has nobody who reads them.
+const fn kept(doc: &'static str) -> &'static str {
+    if cfg!(feature = "docs") { doc } else { "" }
 }
 
 /// What an argument accepts. Conversions are those of section 10.3 of the server specification.
@@ -181,7 +186,7 @@ impl Entry {
     const fn new(name: &'static str, doc: &'static str, args: &'static [Arg]) -> Self {
         Self {
             name,
-            doc,
+            doc: kept(doc),
             args,
             others: Others::Refused,
             permissions: &[],
@@ -371,6 +376,7 @@ impl Registry {
         self.threads = Some(threads);
     }
 
+    #[cfg(feature = "threads")]
     pub(crate) const fn threads(&self) -> Option<&Arc<dyn Threads>> {
         self.threads.as_ref()
     }

@@ -40,6 +40,21 @@ pub fn add(registry: &mut Registry) {
     add_large(registry);
 }
 
+/// Adds what queries on a board need most: text, numbers, lists and dicts, patterns, and the clock.
+pub fn add_board(registry: &mut Registry) {
+    for functions in [
+        collection::FUNCTIONS,
+        host::FUNCTIONS,
+        number::FUNCTIONS,
+        regex::FUNCTIONS,
+        text::FUNCTIONS,
+    ] {
+        registry.add_functions(functions);
+    }
+    registry.add_functions(&[&log::LOG]);
+    registry.add_plugins(host::PLUGINS);
+}
+
 /// Adds what works on values alone, and [`DataAccessor`].
 pub fn add_values(registry: &mut Registry) {
     for functions in [

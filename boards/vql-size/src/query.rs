@@ -10,6 +10,8 @@ pub fn run(text: &str) {
     #[allow(unused_mut, reason = "the smaller feature sets add nothing")]
     let mut registry = Registry::core();
     #[cfg(feature = "board")]
+    troodon_vql::standard::add_board(&mut registry);
+    #[cfg(feature = "files")]
     troodon_vql::standard::add_values(&mut registry);
     #[cfg(feature = "files")]
     troodon_vql::standard::add_files(&mut registry);

@@ -127,6 +127,7 @@ impl Scope {
     }
 
     /// Whether names may stand for columns of a row that only this thread is looking at.
+    #[cfg(feature = "threads")]
     pub(crate) fn is_bound_to_thread(&self) -> bool {
         let mut level = Some(self);
         while let Some(Self(here)) = level {

@@ -1,5 +1,6 @@
 //! `foreach()`: a query for each row of another.
 
+#[cfg(feature = "threads")]
 mod parallel;
 
 use alloc::boxed::Box;
@@ -12,7 +13,6 @@ use crate::limits::WORKERS_MAX;
 use crate::registry::{Arg, Kind, Plugin};
 use crate::rows::{RowSource, Rows, Step};
 use crate::value::{Row, Text, Value};
-use parallel::Parallel;
 
 pub(super) static FOREACH: Plugin = Plugin::new(
     "foreach",
@@ -44,21 +44,19 @@ fn foreach(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>,
     let query = args.rows("query").cloned();
     let column = args.text("column").cloned();
     let workers = workers(cx, scope, &args)?;
-    let threads = cx.registry.threads().cloned();
-    if let (Some(query), Some(threads)) = (&query, threads)
+    #[cfg(feature = "threads")]
+    if let (Some(query), Some(threads)) = (&query, cx.registry.threads().cloned())
         && workers > 1
         && !scope.is_bound_to_thread()
     {
-        let rows = Box::new(Parallel::new(cx, &threads, scope, rows, query.clone(), workers));
+        let rows =
+            Box::new(parallel::Parallel::new(cx, &threads, scope, rows, query.clone(), workers));
         // Only the column is left to show.
-        return Ok(Box::new(Foreach {
-            scope: scope.clone(),
-            rows,
-            query: None,
-            column,
-            current: None,
-        }));
+        let scope = scope.clone();
+        return Ok(Box::new(Foreach { scope, rows, query: None, column, current: None }));
     }
+    #[cfg(not(feature = "threads"))]
+    let _one_at_a_time = workers;
     Ok(Box::new(Foreach { scope: scope.clone(), rows, query, column, current: None }))
 }
 

@@ -18,10 +18,10 @@ const STRING: &[Arg] = &[Arg::required("string", Kind::String, "The text.")];
 /// The functions of this file.
 pub(super) static FUNCTIONS: &[&Function] = &[
     &Function::new("lowcase", "The text in lower case.", STRING, |_, _, args| {
-        Ok(changed(args, str::to_lowercase))
+        Ok(changed(args, lower))
     }),
     &Function::new("upcase", "The text in upper case.", STRING, |_, _, args| {
-        Ok(changed(args, str::to_uppercase))
+        Ok(changed(args, upper))
     }),
     &Function::new(
         "strip",
@@ -248,4 +248,13 @@ pub(super) fn shown(value: &Value) -> Cow<'_, [u8]> {
             Cow::Owned(out)
         }
     }
+}
+
+/// All letters of which the tables are built in.
+fn lower(text: &str) -> String {
+    if cfg!(feature = "unicode-patterns") { text.to_lowercase() } else { text.to_ascii_lowercase() }
+}
+
+fn upper(text: &str) -> String {
+    if cfg!(feature = "unicode-patterns") { text.to_uppercase() } else { text.to_ascii_uppercase() }
 }
