@@ -13,5 +13,11 @@ pub fn reason(
     if has("timestamp(epoch=0)") && real.is_some_and(|rows| rows.concat().contains("0001-01-01")) {
         return Some("epoch 0 is 1970 here, the year 1 there");
     }
+    if has("%T") && has("len(") {
+        return Some("len() is an int64 here, an int there");
+    }
+    if has("9223372036854775807") && (has("/") || has("1.5") || has("0.1") || has("2.0")) {
+        return Some("fractions beyond 64 bits are whole numbers of another size there");
+    }
     None
 }

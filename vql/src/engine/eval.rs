@@ -50,7 +50,11 @@ fn branch(cx: &mut Context, scope: &Scope, expr: &Expr) -> Result<Value, Stop> {
         Expr::And(first, terms) => and(cx, scope, first, terms),
         Expr::Or(first, terms) => or(cx, scope, first, terms),
         Expr::Not(inner) => Ok(Value::Bool(!is_true(cx, scope, inner)?)),
-        Expr::Compare(left, comparison, right) => compare(cx, scope, left, comparison, right),
+        // Of several comparisons in a row the last one counts, with the operand on the very left.
+        Expr::Compare(left, tests) => match tests.last() {
+            Some((comparison, right)) => compare(cx, scope, left, comparison, right),
+            None => eval(cx, scope, left),
+        },
         Expr::Sum(first, terms) => sum(cx, scope, first, terms),
         Expr::Product(first, factors) => product(cx, scope, first, factors),
         Expr::Member(value, steps) => steps_into(cx, scope, value, steps),

@@ -102,17 +102,17 @@ fn cell(cx: &mut Context, key: LazyKey, at: usize) -> Result<Option<Value>, Stop
     Ok(Some(value))
 }
 
-/// `{ SELECT … }` as a column: nothing, one value, one row, or a list of rows.
+/// `{ SELECT … }` as a column: nothing, one row, or a list of rows; of rows with a single column its values.
 fn sub_select(cx: &mut Context, scope: &Scope, select: &Arc<Select>) -> Result<Value, Stop> {
-    let mut rows = StoredQuery::new(select).collect(cx, scope)?;
-    if rows.len() > 1 {
-        return Ok(Value::from(rows.into_iter().map(Value::Dict).collect::<Vec<_>>()));
-    }
-    let Some(row) = rows.pop() else { return Ok(Value::Null) };
-    Ok(match row.values() {
+    let value = |row: Row| match row.values() {
         [only] => only.clone(),
         _ => Value::Dict(row),
-    })
+    };
+    let mut rows = StoredQuery::new(select).collect(cx, scope)?;
+    if rows.len() > 1 {
+        return Ok(Value::from(rows.into_iter().map(value).collect::<Vec<_>>()));
+    }
+    Ok(rows.pop().map_or(Value::Null, value))
 }
 
 /// The source of a SELECT and its WHERE.

@@ -5,7 +5,7 @@ use crate::budget::Fault;
 use crate::context::Context;
 use crate::engine::Scope;
 use crate::registry::{Arg, FoldState, Function, Kind};
-use crate::value::operators::{add, less};
+use crate::value::operators::{add, less, number, truncated};
 use crate::value::{List, Value};
 
 pub(super) static COUNT: Function = Function::fold(
@@ -20,16 +20,18 @@ pub(super) static COUNT: Function = Function::fold(
 
 pub(super) static SUM: Function = Function::fold(
     "sum",
-    "Adds up the numbers so far.",
+    "Adds up the whole numbers so far; of fractions the part before the point counts.",
     &[Arg::required("item", Kind::Resolved, "The number to add; what is none is left out.")],
     |_, _, args, state| {
-        let item = args.value("item").cloned().unwrap_or_default();
-        let before = so_far(state).unwrap_or(Value::Int(0));
-        let sum = match add(&before, &item) {
-            Value::Null => before,
-            sum => sum,
-        };
-        Ok(keep(state, sum))
+        let before = so_far(state);
+        let item = args.value("item").and_then(number).map(truncated);
+        Ok(match (before, item) {
+            (Some(Value::Int(before)), Some(item)) => {
+                keep(state, Value::Int(before.wrapping_add(item)))
+            }
+            (_, Some(item)) => keep(state, Value::Int(item)),
+            (before, None) => before.unwrap_or_default(),
+        })
     },
 );
 

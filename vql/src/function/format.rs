@@ -156,6 +156,8 @@ impl Directive {
             return;
         }
         match self.text(verb, value) {
+            // Go pads the members of a structure, and this one has none.
+            Some(text) if text == b"{}" => out.extend_from_slice(&text),
             Some(text) => self.pad(&text, out),
             None => {
                 out.extend_from_slice(format!("%!{verb}({}=", value.type_name()).as_bytes());

@@ -31,8 +31,8 @@ fn get(cx: &mut Context, scope: &Scope, args: &Args) -> Result<Value, Fault> {
         (None, None) => return Err(Fault::error("Field member is required")),
     };
     match found {
-        Some(value) if !value.is_null() => Ok(value),
-        _ => Ok(args.lazy(cx, "default")?),
+        Some(value) => Ok(value),
+        None => Ok(args.lazy(cx, "default")?),
     }
 }
 

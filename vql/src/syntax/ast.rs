@@ -145,8 +145,8 @@ pub enum Expr {
     Or(Arc<Self>, Vec<Term>),
     /// `NOT a`.
     Not(Arc<Self>),
-    /// `a < b`.
-    Compare(Arc<Self>, Comparison, Arc<Self>),
+    /// `a < b`; of `a < b < c` only `a < c` counts.
+    Compare(Arc<Self>, Vec<(Comparison, Self)>),
     /// `a + b - c`.
     Sum(Arc<Self>, Vec<(Sign, Self)>),
     /// `a * b / c`.

@@ -82,10 +82,12 @@ impl Parser<'_> {
             return self.nested(|parser| Ok(Expr::Not(Arc::new(parser.condition()?))));
         }
         let left = self.sum()?;
-        let Some(comparison) = self.comparison() else { return Ok(left) };
-        self.advance();
-        let right = self.sum()?;
-        Ok(Expr::Compare(Arc::new(left), comparison, Arc::new(right)))
+        let mut tests = Vec::new();
+        while let Some(comparison) = self.comparison() {
+            self.advance();
+            tests.push((comparison, self.sum()?));
+        }
+        Ok(if tests.is_empty() { left } else { Expr::Compare(Arc::new(left), tests) })
     }
 
     fn comparison(&self) -> Option<Comparison> {

@@ -148,7 +148,10 @@ impl Display for Expr {
             Self::And(first, terms) => chain(f, first, terms, "  "),
             Self::Or(first, terms) => chain(f, first, terms, " "),
             Self::Not(inner) => write!(f, "NOT {inner}"),
-            Self::Compare(left, comparison, right) => write!(f, "{left} {comparison} {right}"),
+            Self::Compare(left, tests) => {
+                write!(f, "{left}")?;
+                tests.iter().try_for_each(|(test, right)| write!(f, " {test} {right}"))
+            }
             Self::Sum(first, terms) => {
                 first.fmt(f)?;
                 terms.iter().try_for_each(|(sign, term)| match sign {

@@ -43,6 +43,8 @@ pub(crate) fn equal(left: &Value, right: &Value) -> bool {
         (Value::Str(left), Value::Str(right)) => left == right,
         (Value::List(left), Value::List(right)) => equal_lists(left, right),
         (Value::Dict(left), Value::Dict(right)) => equal_dicts(left, right),
+        // Texts count as 0 beside a bool, on this side only.
+        (Value::Bool(flag), Value::Str(_)) => !flag,
         // The original makes the fraction a whole number first, on this side only.
         (Value::Bool(flag), Value::Float(right)) => i64::from(*flag) == truncated(*right),
         _ => compare(left, right) == Some(Ordering::Equal),
@@ -63,9 +65,8 @@ pub(crate) fn less(left: &Value, right: &Value) -> bool {
 pub(crate) fn greater(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Str(left), Value::Str(right)) => left > right,
-        (Value::Bool(_), Value::Bool(_) | Value::Int(_)) | (Value::Int(_), Value::Bool(_)) => {
-            less(left, right)
-        }
+        (Value::Bool(_), Value::Int(_)) => less(left, right),
+        (Value::Bool(_) | Value::Int(_), Value::Bool(_)) => false,
         _ if is_beside_whole(left, right) => true,
         _ => compare(left, right) == Some(Ordering::Greater),
     }

@@ -33,10 +33,11 @@ impl Ordered {
 
     fn sort(&self, rows: &mut [Row]) {
         let key = |row: &Row| row.get(&self.order.column).cloned().unwrap_or(Value::Null);
-        rows.sort_by(|left, right| {
-            let order = operators::order(&key(left), &key(right));
-            if self.order.descending { order.reverse() } else { order }
-        });
+        rows.sort_by(|left, right| operators::order(&key(left), &key(right)));
+        // Rows with the same key change places too, as in the original.
+        if self.order.descending {
+            rows.reverse();
+        }
     }
 }
 
