@@ -88,3 +88,12 @@ pub const QUERY_THREADS_MAX: usize = 32;
 
 /// Longest `sleep()` of a query.
 pub const SLEEP_MAX: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// Processes that the tracker remembers. Each takes one or two kilobytes.
+pub const TRACKED_PROCESSES_MAX: usize = 10_000;
+
+/// Processes that one answer of the tracker holds when the call sets no number.
+pub const TRACKED_CHAIN_MAX: usize = 1_000;
+
+/// Generations of processes in one answer of the tracker. Values may have 64 levels, and a generation takes two.
+pub const TRACKED_DEPTH_MAX: usize = 28;

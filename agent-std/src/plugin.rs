@@ -6,8 +6,10 @@ mod machine;
 mod mount;
 mod network;
 mod process;
+mod resolve;
 mod sink;
 mod socket;
+mod tracker;
 mod wait;
 mod write;
 
@@ -36,10 +38,18 @@ pub fn registry() -> Registry {
         process::PLUGINS,
         sink::PLUGINS,
         socket::PLUGINS,
+        tracker::PLUGINS,
     ] {
         registry.add_plugins(plugins);
     }
-    for functions in [machine::FUNCTIONS, process::FUNCTIONS, wait::FUNCTIONS, write::FUNCTIONS] {
+    for functions in [
+        machine::FUNCTIONS,
+        process::FUNCTIONS,
+        resolve::FUNCTIONS,
+        tracker::FUNCTIONS,
+        wait::FUNCTIONS,
+        write::FUNCTIONS,
+    ] {
         registry.add_functions(functions);
     }
     for name in ["auto", "file"] {

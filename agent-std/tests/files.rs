@@ -120,3 +120,13 @@ fn a_sleep_takes_its_time() {
     assert_eq!(rows[0]["S"], true);
     assert!(start.elapsed().as_millis() >= 120);
 }
+
+#[test]
+fn names_are_resolved() {
+    let vql = "SELECT host(name='127.0.0.1') AS Own, host(name='localhost', type='A') AS Local,
+                      host(name='x', server='1.1.1.1') AS Refused FROM scope()";
+    let (rows, log) = query(vql, &[]);
+    assert_eq!(rows[0]["Own"], json!(["127.0.0.1"]), "{log}");
+    assert_eq!(rows[0]["Local"], json!(["127.0.0.1"]), "{log}");
+    assert_eq!(rows[0]["Refused"], Value::Null);
+}

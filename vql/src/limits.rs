@@ -115,3 +115,12 @@ pub const GROK_NESTING_MAX: u16 = 16;
 
 /// Bytes of the regular expression that a grok pattern stands for. The longest common one has 3 KB.
 pub const GROK_TEXT_LEN_MAX: usize = 64 << 10;
+
+/// Files that one `watch_syslog()` follows; each is looked at in every round.
+pub const WATCHED_FILES_MAX: usize = 1_000;
+
+/// Between two looks at followed files: a second is soon enough for people, and a look is two system calls for each.
+pub const WATCH_PERIOD: core::time::Duration = core::time::Duration::from_secs(1);
+
+/// Actions of `template()` within each other; its parser and writer recurse on them.
+pub const TEMPLATE_NESTING_MAX: u16 = 32;

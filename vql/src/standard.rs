@@ -23,7 +23,9 @@ mod path;
 mod query;
 mod regex;
 mod stream;
+mod template;
 mod text;
+mod watch;
 
 use alloc::sync::Arc;
 
@@ -88,6 +90,8 @@ pub fn add_files(registry: &mut Registry) {
 pub fn add_large(registry: &mut Registry) {
     registry.add_functions(binary::FUNCTIONS);
     registry.add_functions(grok::FUNCTIONS);
+    registry.add_functions(template::FUNCTIONS);
     registry.add_plugins(batch::PLUGINS);
     registry.add_plugins(isolated::PLUGINS);
+    registry.add_plugins(watch::PLUGINS);
 }

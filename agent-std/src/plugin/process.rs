@@ -30,32 +30,20 @@ pub(super) static PLUGINS: &[&Plugin] = &[&Plugin::new(
 .on(Availability::Linux)];
 
 fn pslist(_: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
-    let pids: Box<dyn Iterator<Item = u32> + Send> = match args.int("pid") {
-        Some(pid) => Box::new(u32::try_from(pid).into_iter()),
-        None => Box::new(Pids::open().map_err(|why| Fault::note(format!("/proc: {why}")))?),
-    };
-    Ok(Box::new(Processes {
-        pids,
-        users: Users::default(),
-        boot: Time::from_seconds(i64::try_from(boot_time()).unwrap_or(0)),
-        columns: Columns::fixed(&[
-            "Pid",
-            "Ppid",
-            "Name",
-            "CommandLine",
-            "Exe",
-            "Cwd",
-            "Username",
-            "Uid",
-            "Status",
-            "Threads",
-            "CreateTime",
-            "Times",
-            "MemoryInfo",
-        ]),
-        times: Columns::fixed(&["user", "system"]),
-        memory: Columns::fixed(&["RSS", "VMS"]),
+    Ok(Box::new(match args.int("pid") {
+        Some(pid) => Processes::new(Box::new(u32::try_from(pid).into_iter())),
+        None => Processes::running()?,
     }))
+}
+
+/// The rows of `pslist()`.
+pub(super) fn all(cx: &mut Context) -> Result<Vec<Row>, Fault> {
+    let mut processes = Processes::running()?;
+    let mut rows = Vec::new();
+    while let Step::Row(row) = processes.next(cx)? {
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 struct Processes {
@@ -81,6 +69,36 @@ impl Rows for Processes {
 }
 
 impl Processes {
+    fn running() -> Result<Self, Fault> {
+        let pids = Pids::open().map_err(|why| Fault::note(format!("/proc: {why}")))?;
+        Ok(Self::new(Box::new(pids)))
+    }
+
+    fn new(pids: Box<dyn Iterator<Item = u32> + Send>) -> Self {
+        Self {
+            pids,
+            users: Users::default(),
+            boot: Time::from_seconds(i64::try_from(boot_time()).unwrap_or(0)),
+            columns: Columns::fixed(&[
+                "Pid",
+                "Ppid",
+                "Name",
+                "CommandLine",
+                "Exe",
+                "Cwd",
+                "Username",
+                "Uid",
+                "Status",
+                "Threads",
+                "CreateTime",
+                "Times",
+                "MemoryInfo",
+            ]),
+            times: Columns::fixed(&["user", "system"]),
+            memory: Columns::fixed(&["RSS", "VMS"]),
+        }
+    }
+
     fn row(&mut self, process: Process) -> Row {
         let since_boot = i64::try_from(process.start_after_boot_ns()).unwrap_or(i64::MAX);
         let times = vec![process.user_seconds().into(), process.system_seconds().into()];

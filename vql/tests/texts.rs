@@ -1,4 +1,4 @@
-//! `grok()`: patterns against lines of logs.
+//! `grok()` and `template()`: texts taken apart and put together.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -93,4 +93,47 @@ fn mistakes_and_circles_are_errors() {
         assert_eq!(value, "null", "{pattern}");
         assert!(log[0].starts_with(reason), "{log:?}");
     }
+}
+
+#[track_caller]
+fn check_template(template_text: &str, expected: &str) {
+    let mut registry = Registry::core();
+    standard::add(&mut registry);
+    let log = Log::default();
+    let mut setup = Setup::agent(Arc::new(registry));
+    setup.log = Box::new(log.clone());
+    let mut session = Session::new(setup);
+    session.set("T", template_text);
+    let call = "template(template=T, expansion=dict(Name='<W>', L=(1, 2), D=dict(k=3), B=TRUE, N=NULL)) + ''";
+    let value = session.evaluate(Now::default(), &Expression::parse(call).unwrap()).unwrap();
+    let log = log.0.lock().unwrap().clone();
+    let found = if log.is_empty() { json::to_string(&value) } else { log.join("; ") };
+    assert_eq!(found, expected, "{template_text}");
+}
+
+#[test]
+fn templates_show_values_choose_and_repeat() {
+    check_template("{{ .D.k }} {{ .B }} {{ .N }}{{ .Missing }}{{ $.D.k }}", r#""3 true 3""#);
+    check_template(
+        "{{ if .B }}y{{ else }}n{{ end }}{{ if .N }}y{{ else if .B }}z{{ else }}n{{ end }}",
+        r#""yz""#,
+    );
+    check_template(
+        "{{ range .L }}[{{ . }}]{{ else }}none{{ end }}{{ range .N }}x{{ else }}none{{ end }}",
+        r#""[1][2]none""#,
+    );
+    check_template("a {{- /* gone */ -}} b{{ with .D }}{{ .k }}{{ end }}", r#""ab3""#);
+    check_template(
+        "{{ len .L }}{{ if eq .D.k 3 }}e{{ end }}{{ if not .B }}n{{ end }}{{ \"x y\" }}",
+        r#""2ex y""#,
+    );
+}
+
+#[test]
+fn mistakes_in_templates_are_named() {
+    check_template("{{ .A", "template: {{ without its }}");
+    check_template("{{ if .B }}", "template: {{ if }} without {{ end }}");
+    check_template("{{ end }}", "template: {{ end }} without a beginning");
+    check_template("{{ Upper .B }}", "template: Upper is not known in templates");
+    check_template(&"{{ if .B }}".repeat(50), "template: actions are nested more than 32 times");
 }
