@@ -18,7 +18,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand};
 use rustix::fs::{Access, access};
 use tracing::Level;
@@ -101,6 +101,10 @@ pub fn main() -> ExitCode {
     let Cli { config, runas, command } = Cli::parse();
     let invocation = Invocation { config, runas };
     let done = match command {
+        // These do not ask for rights: whoever may read the configuration has its keys.
+        Command::Config(_) | Command::Frontend if invocation.runas.is_some() => Err(anyhow!(
+            "`config` and `frontend` act as the server's own account; leave --runas out"
+        )),
         Command::Config(command) => config_command::run(&invocation, command),
         Command::Frontend => frontend(&invocation),
         Command::Artifacts(command) => artifacts_command::run(&invocation, command),

@@ -15,10 +15,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use troodon_proto::{FlowRequest, VqlCollectorArgs};
+use troodon_server::account::{Accounts, Grant};
 use troodon_server::acl::{Acl, Principal};
 use troodon_server::artifact::{Origin, Repository};
 use troodon_server::config::Config;
 use troodon_server::launcher::{Collect, Launcher, Limits, Spec};
+use troodon_server::model::id::{ClientId, UserName};
+use troodon_server::model::policy::Policy;
+use troodon_server::model::role::Role;
 use troodon_server::store::Store;
 
 const TYPED: &str = r"
@@ -309,4 +313,61 @@ fn the_door_asks_for_what_the_launched_artifact_requires() {
     let unknown = launch("Test.Typed").unwrap_err().to_string();
     assert_eq!(unknown, "there is no client C.0123456789abcdef");
     assert!(bench.store.clients(None, 10).unwrap().is_empty());
+}
+
+/// The wrapper of docs/artifacts.md: people who may not run commands may run this one.
+const WRAPPER: &str = "
+name: Custom.SafeListing
+parameters:
+  - name: Folder
+    type: choices
+    choices: [/tmp, /var/log]
+    default: /tmp
+sources:
+  - query: |
+      SELECT * FROM if(condition=Folder =~ '^/(tmp|var/log)$', then={
+        SELECT * FROM Artifact.Linux.Sys.Command(Arguments=['/bin/ls', '-l', Folder])
+      })
+";
+
+#[test]
+fn a_wrapper_gives_one_use_of_a_strong_artifact_to_those_who_may_not_launch_it() {
+    let client: ClientId = "C.0123456789abcdef".parse().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert!(runtime.block_on(store.enrol(client, vec![1])).unwrap());
+    let config = Config::default();
+    let acl = Acl::new(&config, store.clone()).unwrap();
+    let ivan: UserName = "ivan".parse().unwrap();
+    Accounts::new(store.clone(), acl.clone(), server(), "VelociraptorServer")
+        .grant(&ivan, Policy::of([Role::Investigator]), Grant::Replace)
+        .unwrap();
+    let mut repository = Repository::built_in().unwrap();
+    repository.add(WRAPPER, "test", Origin::Given).unwrap();
+    let launcher = Launcher::new(&config, Arc::new(repository), store.clone(), acl);
+    let ivan = Principal::User { name: ivan };
+    let refused =
+        launcher.launch(&ivan, &client, &wanted(&["Linux.Sys.Command"])).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "PermissionDenied: ivan may not collect Linux.Sys.Command: Permission denied: [EXECVE]"
+    );
+    let both = wanted(&["Custom.SafeListing", "Linux.Sys.Command"]);
+    launcher.launch(&ivan, &client, &both).unwrap_err();
+    let flow = launcher.launch(&ivan, &client, &wanted(&["Custom.SafeListing"])).unwrap();
+    assert_eq!(store.flow(&client, &flow).unwrap().creator, "ivan");
+    let records = store.audit_records(0, 10).unwrap();
+    let told: Vec<_> = records
+        .iter()
+        .map(|(_, record)| (record.operation.as_str(), record.principal.as_str(), record.allowed))
+        .collect();
+    let expected = [
+        ("user_grant", "VelociraptorServer", true),
+        ("ScheduleFlow", "ivan", false),
+        ("ScheduleFlow", "ivan", false),
+        ("ScheduleFlow", "ivan", true),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(records[3].1.details["flow_id"], flow.as_str());
 }

@@ -351,6 +351,35 @@ fn somebody_unknown_may_do_nothing() {
 }
 
 #[test]
+fn what_acts_as_the_server_is_not_run_as_somebody_else() {
+    let bench = Bench::new();
+    for arguments in [&["--runas", "ann", "frontend"][..], &["--runas", "ann", "config", "show"]] {
+        let done = bench.run(arguments);
+        assert!(!done.status.success() && done.stdout.is_empty());
+        assert!(text(&done.stderr).contains("leave --runas out"), "{}", text(&done.stderr));
+    }
+}
+
+#[test]
+fn who_may_only_collect_does_not_see_the_rows() {
+    let bench = Bench::new();
+    bench.run(&["acl", "grant", "dora", r#"{"collect_client":true}"#]);
+    let collect =
+        ["--runas", "dora", "artifacts", "collect", "Linux.Sys.Users", "--client_id", CLIENT];
+    let done = bench.run(&collect);
+    assert!(
+        text(&done.stderr).contains("Permission denied: [READ_RESULTS]"),
+        "{}",
+        text(&done.stderr)
+    );
+    assert!(bench.rows(&format!("SELECT * FROM flows(client_id='{CLIENT}')")).is_empty());
+    let done = bench.run(&[&collect[..], &["--no_wait"]].concat());
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let flows = bench.rows(&format!("SELECT creator FROM flows(client_id='{CLIENT}')"));
+    assert_eq!(flows, [serde_json::json!({"creator": "dora"})]);
+}
+
+#[test]
 fn rights_can_be_given_and_shown() {
     let bench = Bench::new();
     let out = bench.config.with_file_name("api.yaml");

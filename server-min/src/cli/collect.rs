@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
 
 use crate::launcher::{self, Limits, Spec};
 use crate::limits::COLLECT_LOOK_MS;
+use crate::model::door::Door;
 use crate::model::flow::{Flow, FlowState};
 use crate::model::id::{ClientId, FlowId};
 use crate::store::{Store, now_us};
@@ -70,6 +71,7 @@ pub(super) fn run(invocation: &Invocation, options: &Collect) -> Result<()> {
         let flow = launcher.launch(principal, &options.client, &wanted)?;
         return super::print(&format!("{flow}\n"));
     }
+    console.enter(Door::Results)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (waiter, ended) = runtime.block_on(async {
         // Ctrl-C is heard from here on: once there is a collection, it must not go on by itself.

@@ -9,6 +9,8 @@ pub enum Door {
     Query,
     /// Start a collection; the artifact may require more.
     Collect,
+    /// Look at the rows of a collection.
+    Results,
     /// Look at the files of a collection.
     Uploads,
     /// See who signs in, and who may do what.
@@ -23,9 +25,10 @@ pub enum Door {
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Query,
         Self::Collect,
+        Self::Results,
         Self::Uploads,
         Self::ShowUsers,
         Self::ManageUsers,
@@ -39,7 +42,7 @@ impl Door {
         match self {
             Self::Query => &[Permission::AnyQuery],
             Self::Collect => &[Permission::CollectClient],
-            Self::Uploads => &[Permission::ReadResults],
+            Self::Results | Self::Uploads => &[Permission::ReadResults],
             Self::ShowUsers | Self::ManageUsers | Self::Grant | Self::Audit => {
                 &[Permission::ServerAdmin]
             }
@@ -52,6 +55,7 @@ impl Door {
         match self {
             Self::Query => "query",
             Self::Collect => "artifacts collect",
+            Self::Results => "artifacts collect, unless with --no_wait",
             Self::Uploads => "artifacts uploads",
             Self::ShowUsers => "user list, user show, acl show",
             Self::ManageUsers => "user add, user password, user lock, user unlock",
@@ -66,6 +70,7 @@ impl Door {
         match self {
             Self::Query => "Query",
             Self::Collect => "ScheduleFlow",
+            Self::Results => "ReadResults",
             Self::Uploads => "ReadUploads",
             Self::ShowUsers => "ShowUsers",
             Self::ManageUsers => "ManageUsers",
