@@ -100,12 +100,7 @@ fn queries(page: &mut String) -> Result<(), PageError> {
     for (name, kind, needs) in rows.iter().filter(|(_, _, needs)| !needs.is_empty()) {
         writeln!(page, "| `{name}` | {kind} | {needs} |")?;
     }
-    page.push_str("\nThese need no permission:");
-    for (name, kind, _) in rows.iter().filter(|(_, _, needs)| needs.is_empty()) {
-        let call = if *kind == "accessor" { " (accessor)" } else { "()" };
-        write!(page, " `{name}`{call}")?;
-    }
-    page.push_str(".\n");
+    page.push_str("\nAll others need none.\n");
     Ok(())
 }
 
