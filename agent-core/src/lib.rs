@@ -100,6 +100,7 @@ pub mod limits;
 mod monitoring;
 pub mod obfuscation;
 pub mod pin;
+pub mod provision;
 pub mod queue;
 pub mod rsa;
 mod signed_der;

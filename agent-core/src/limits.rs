@@ -105,6 +105,9 @@ pub const REPLY_BYTES: usize = 16 * 1024 * 1024;
 pub const CONTROL_REPLY_BYTES: usize = 64 * 1024;
 /// Messages of one reply that wait for the host.
 pub const INBOX: usize = 4096;
+/// Bytes of what a board is provisioned with; with three certificates and two keys it is some 8 kB. Boards set this much
+/// flash apart.
+pub const PROVISION_BYTES: usize = 16 * 1024 - 64;
 /// Bytes of the client's description of itself, as JSON. A real one has 600.
 pub const CLIENT_INFO_BYTES: usize = 64 * 1024;
 
