@@ -208,7 +208,9 @@ impl fmt::Display for ProvisionFault {
             Self::Authority(fault) => write!(f, "Client.ca_certificate: {fault}"),
             Self::Blank => f.write_str("the board was not provisioned"),
             Self::Checksum => f.write_str("the provisioning is damaged: its checksum is wrong"),
-            Self::Content => f.write_str("the provisioning has a content that does not belong in it"),
+            Self::Content => {
+                f.write_str("the provisioning has a content that does not belong in it")
+            }
             Self::Length => {
                 write!(f, "the provisioning is cut off or longer than {PROVISION_BYTES} bytes")
             }

@@ -4,6 +4,7 @@
 //! loopback, and stops them when it is dropped. What every pair of server and agent has to do stands in [`cases`], the
 //! rest in `tests/`, one file per behaviour. `cargo xtask demo` and `cargo xtask sizes` use the same deployment.
 
+mod board;
 pub mod cases;
 mod chance;
 mod deployment;
@@ -15,6 +16,7 @@ mod peer;
 mod process;
 mod programs;
 
+pub use board::{Board, BoardKey, Firmware};
 pub use chance::Chance;
 pub use deployment::Deployment;
 pub use flow::Flow;

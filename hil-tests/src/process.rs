@@ -95,6 +95,18 @@ impl Process {
         Ok(())
     }
 
+    /// Waits until the program has said `line`, or something that contains it.
+    ///
+    /// # Errors
+    ///
+    /// The program ended, or the time is over; both with the end of its log.
+    pub fn wait_for_line(&mut self, line: &str, limit: Duration) -> Result<()> {
+        let log = self.log.clone();
+        let said =
+            || fs::read(&log).is_ok_and(|said| String::from_utf8_lossy(&said).contains(line));
+        self.wait_until(line, limit, said)
+    }
+
     /// Memory that the program holds, in KiB (`VmRSS`), and the most that it held (`VmHWM`).
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod audit_command;
 mod collect;
 mod config_command;
 mod console;
+mod provision_command;
 mod query_command;
 mod rows;
 mod uploads;
@@ -63,6 +64,8 @@ enum Command {
     /// Look at artifacts, check them, run them on clients
     #[command(subcommand)]
     Artifacts(artifacts_command::ArtifactsCommand),
+    /// Make what a microcontroller needs to join the deployment
+    Provision(provision_command::ProvisionOptions),
     /// Run VQL on the server's store, whether or not the server runs
     Query(query_command::QueryOptions),
     /// Make, show, lock and unlock users
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config_command::run(&invocation, command),
         Command::Frontend => frontend(&invocation),
         Command::Artifacts(command) => artifacts_command::run(&invocation, command),
+        Command::Provision(options) => provision_command::run(&invocation, &options),
         Command::Query(options) => query_command::run(&invocation, &options),
         Command::User(command) => user_command::run(&invocation, command),
         Command::Acl(command) => acl_command::run(&invocation, command),

@@ -52,6 +52,8 @@ impl Deflated {
 
 /// Compresses one message list at the fastest level, as the original client does. A program that never calls this carries
 /// no compressor.
+// The compressor's tables take 60 KB of stack, which a caller that does not compress must not pay.
+#[inline(never)]
 #[must_use]
 pub fn deflate(list: &[u8]) -> Deflated {
     const BEST_SPEED: u8 = 1;

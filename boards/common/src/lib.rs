@@ -1,12 +1,30 @@
-//! What every board shares.
+//! What every board shares: everything but pins, clocks and memory.
 //!
-//! So far the panic record: what went wrong and where, in memory that a reset leaves alone.
+//! A board crate implements [`System`], makes a network device and a storage, and hands them to [`Firmware::boot`]. The
+//! loop is [`Firmware::run`]: network, agent, one slice of a query, sleep.
 
 #![no_std]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod comms;
+mod facts;
+mod firmware;
+mod heap;
+mod identity;
+pub mod lan9118;
+mod limits;
+mod network;
 mod panic_record;
+mod plugin;
+mod system;
 
+pub use firmware::{BootFault, Firmware, Parts};
+pub use heap::Heap;
+pub use identity::IdentityFault;
 pub use panic_record::{PanicRecord, TEXT_LEN_MAX};
+pub use system::{Memory, NoEntropy, System};
+pub use troodon_core::storage::memory::MemoryStorage;
+pub use troodon_core::time::Instant;

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn noise_is_no_message() {
-        let mut record = PanicRecord { mark: !0, length: !0, checksum: !0, text: [0xa5; TEXT_LEN_MAX] };
+        let mut record =
+            PanicRecord { mark: !0, length: !0, checksum: !0, text: [0xa5; TEXT_LEN_MAX] };
         assert_eq!(record.take(), None);
     }
 

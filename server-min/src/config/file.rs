@@ -23,10 +23,11 @@ pub(super) fn read_limited(path: &Path) -> Result<String, ConfigError> {
 
 /// Writes a file that only its owner may read (mode 0600), all of it or nothing: readers see the old file or the
 /// whole new one, also after a power cut.
-pub fn write_private(path: &Path, text: &str) -> Result<(), ConfigError> {
+pub fn write_private(path: &Path, content: impl AsRef<[u8]>) -> Result<(), ConfigError> {
     let failed = |cause| ConfigError::File { path: path.to_owned(), cause };
     let beside = temporary_name(path);
-    let written = write_new(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    let written =
+        write_new(&beside, content.as_ref()).and_then(|()| std::fs::rename(&beside, path));
     if let Err(error) = written {
         // The first error is the one to tell; the leftover may not exist at all.
         let _ = std::fs::remove_file(&beside);
@@ -44,9 +45,9 @@ fn temporary_name(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(content)?;
     file.sync_all()
 }
 

@@ -1,0 +1,81 @@
+//! What a board knows of itself, for queries and for the client record.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use spin::Mutex;
+use troodon_core::identity::ClientId;
+use troodon_vql::{RowBuilder, Value, json};
+
+use crate::system::System;
+
+/// The name under which the firmware is known in client records.
+const NAME: &str = "troodon-board";
+/// The version in client records.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What stands where others name their operating system: there is none.
+pub const SYSTEM_NAME: &str = "firmware";
+
+/// Facts about this board.
+pub struct Facts {
+    /// The services of the chip.
+    pub system: &'static dyn System,
+    /// Its host name.
+    pub name: String,
+    /// `Client.labels`.
+    pub labels: Vec<String>,
+    /// Its hardware address.
+    pub mac: [u8; 6],
+    /// When it was provisioned, in seconds since 1970.
+    pub issued_at: u64,
+    /// Why the firmware before this one ended, if it panicked.
+    pub last_panic: Option<String>,
+    /// Its address as text, with the length of the prefix; empty without one.
+    pub address: Mutex<String>,
+}
+
+impl Facts {
+    /// The hardware address as people write it.
+    pub fn mac_text(&self) -> String {
+        let digits: Vec<String> = self.mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        digits.join(":")
+    }
+
+    /// The client record, as one line of JSON (docs/protocol.md section 7.5).
+    pub fn client_info(&self, id: ClientId) -> Option<String> {
+        let texts = |texts: &[String]| {
+            Value::from(texts.iter().map(|text| Value::from(text.as_str())).collect::<Vec<_>>())
+        };
+        let mut info = RowBuilder::new();
+        info.set("client_id", id.as_str())
+            .set("hostname", self.name.as_str())
+            .set("fqdn", self.name.as_str())
+            .set("system", SYSTEM_NAME)
+            .set("release", format!("{} {VERSION}", self.system.model()))
+            .set("architecture", self.system.architecture())
+            .set("client_name", NAME)
+            .set("client_version", VERSION)
+            .set("install_time", self.issued_at)
+            .set("labels", texts(&self.labels))
+            .set("mac_addresses", texts(&[self.mac_text()]));
+        let mut line = Vec::new();
+        json::write_row(&info.build(), &mut line);
+        String::from_utf8(line).ok()
+    }
+
+    /// The variable `config` of queries (docs/protocol.md section 8.2).
+    pub fn config_variable(&self) -> Value {
+        let mut version = RowBuilder::new();
+        version
+            .set("Name", NAME)
+            .set("Version", VERSION)
+            .set("BuildTime", "")
+            .set("ci_build_url", "")
+            .set("install_time", self.issued_at);
+        let labels: Vec<Value> = self.labels.iter().map(|label| label.as_str().into()).collect();
+        let mut variable = RowBuilder::new();
+        variable.set("Version", version.build()).set("Labels", labels);
+        variable.build().into()
+    }
+}

@@ -1,0 +1,25 @@
+//! Every limit of the firmware that boards share: a number, its unit and its reason.
+
+use troodon_core::queue::QueueLimits;
+
+/// Bytes of TCP's receive buffer of a connection: more than one segment, so that the server is not stopped after each.
+pub const RECEIVE_LEN: usize = 3 * 1024;
+/// Bytes of TCP's send buffer of a connection.
+pub const SEND_LEN: usize = 3 * 1024;
+/// Seconds after which a peer that acknowledges nothing counts as gone.
+pub const TCP_SILENCE_SECS: u64 = 30;
+/// Bytes of a reply of the server: a request for a large artifact has 20 kB.
+pub const REPLY_LEN_MAX: usize = 40 * 1024;
+/// Bytes of one message list in a reply after inflation.
+pub const INFLATED_LEN_MAX: usize = 40 * 1024;
+/// How long an upload waits for room in the queue, in seconds: as long as a server may be restarted.
+pub const UPLOAD_PATIENCE_SECS: u64 = 120;
+
+/// What the queue holds while everything is in RAM.
+pub const QUEUE: QueueLimits = QueueLimits {
+    urgent: 8 << 10,
+    flows: 24 << 10,
+    monitoring: 16 << 10,
+    message: 8 << 10,
+    batch: 6 << 10,
+};

@@ -1,0 +1,34 @@
+//! What VQL can ask of a board.
+
+mod firmware;
+mod machine;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use troodon_vql::{Columns, Context, Fault, Ready, Registry, Row, Rows, Value, standard};
+
+use crate::facts::Facts;
+
+/// Everything that a query on a board can use.
+#[must_use]
+pub fn registry() -> Registry {
+    let mut registry = Registry::core();
+    standard::add_values(&mut registry);
+    standard::add_files(&mut registry);
+    registry.add_plugins(firmware::PLUGINS);
+    registry.add_plugins(machine::PLUGINS);
+    registry
+}
+
+/// The facts that the firmware gave to the session.
+fn facts(cx: &Context) -> Result<Arc<Facts>, Fault> {
+    cx.extension().ok_or_else(|| Fault::note("the firmware knows nothing of its board"))
+}
+
+/// One row.
+fn one_row<const N: usize>(columns: [(&'static str, Value); N]) -> Box<dyn Rows> {
+    let names = columns.each_ref().map(|(name, _)| *name);
+    let values = columns.into_iter().map(|(_, value)| value).collect();
+    Ready::boxed([Row::new(&Columns::fixed(&names), values)].into())
+}

@@ -1,0 +1,61 @@
+//! What the chip offers beside its network: time, sleep, entropy, a console, marks of memory.
+
+use core::fmt;
+
+use troodon_core::time::Instant;
+
+/// The services of a board crate. One thread of execution uses them; none of them blocks for longer than it says.
+pub trait System: Sync {
+    /// The model, as the server shows it.
+    fn model(&self) -> &'static str;
+
+    /// The processor, as the server shows it.
+    fn architecture(&self) -> &'static str;
+
+    /// Time since reset.
+    fn now(&self) -> Instant;
+
+    /// Sleeps until an interrupt, a millisecond at most. An emulator serves its network meanwhile.
+    fn idle(&self);
+
+    /// Fills the buffer from a source that nobody can predict.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`]: the source failed, and no key may be made.
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), NoEntropy>;
+
+    /// Writes a line on the console. What comes from the network is never written raw.
+    fn say(&self, line: fmt::Arguments<'_>);
+
+    /// How full memory is.
+    fn memory(&self) -> Memory;
+
+    /// Starts again, as after power-on.
+    fn reset(&self) -> !;
+}
+
+/// The source of random numbers failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NoEntropy;
+
+impl fmt::Display for NoEntropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the source of random numbers failed")
+    }
+}
+
+/// Marks of memory, in bytes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Memory {
+    /// The heap's size.
+    pub heap: usize,
+    /// In use at this moment.
+    pub heap_used: usize,
+    /// In use at most since reset.
+    pub heap_peak: usize,
+    /// The stack's size.
+    pub stack: usize,
+    /// The deepest that the stack was since reset.
+    pub stack_peak: usize,
+}

@@ -1,0 +1,150 @@
+//! QEMU's mps2-an386 as a board: clocks, memory, and which parts exist.
+#![no_std]
+#![no_main]
+#![allow(unsafe_code, reason = "registers and static memory of a chip")]
+
+mod console;
+mod stack;
+
+use core::fmt::{self, Write};
+use core::panic::PanicInfo;
+use core::ptr::{self, addr_of_mut};
+use core::slice;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use cortex_m::Peripherals;
+use cortex_m::asm::wfi;
+use cortex_m::peripheral::SCB;
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m_rt::{ExceptionFrame, entry, exception};
+use semihosting::fs::File;
+use semihosting::io::Read;
+use troodon_board::lan9118::Lan9118;
+use troodon_board::{
+    Firmware, Heap, Instant, Memory, MemoryStorage, NoEntropy, PanicRecord, Parts, System,
+};
+
+use console::Uart;
+
+const CLOCK_HZ: u32 = 25_000_000;
+const TICKS_PER_SECOND: u32 = 1_000;
+const ETHERNET: usize = 0x4020_0000;
+/// Locally administered; its end is QEMU's default.
+const MAC: [u8; 6] = [0x02, 0x54, 0x00, 0x12, 0x34, 0x56];
+/// The PSRAM, which a file of the host backs: it stands for flash.
+const FLASH: usize = 0x2100_0000;
+const PROVISION_LEN: usize = 16 * 1024;
+const HEAP_LEN: usize = 320 * 1024;
+
+#[global_allocator]
+static HEAP: Heap = Heap::empty();
+static mut HEAP_MEMORY: [u8; HEAP_LEN] = [0; HEAP_LEN];
+/// Start-up code leaves this alone, so it survives a reset.
+#[unsafe(link_section = ".uninit.panic")]
+static mut PANIC: PanicRecord = PanicRecord::empty();
+static TICKS: AtomicU32 = AtomicU32::new(0);
+static BOARD: Mps2 = Mps2;
+
+struct Mps2;
+
+impl System for Mps2 {
+    fn model(&self) -> &'static str {
+        "qemu-mps2-an386"
+    }
+
+    fn architecture(&self) -> &'static str {
+        "armv7e-m"
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_micros(u64::from(TICKS.load(Ordering::Relaxed)) * 1_000)
+    }
+
+    fn idle(&self) {
+        wfi();
+    }
+
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), NoEntropy> {
+        // The emulated board has no source of its own; it borrows the host's.
+        let mut source = File::open(c"/dev/urandom").map_err(|_| NoEntropy)?;
+        source.read_exact(buffer).map_err(|_| NoEntropy)
+    }
+
+    fn say(&self, line: fmt::Arguments<'_>) {
+        // The console never fails.
+        let _written = writeln!(Uart, "{line}");
+    }
+
+    fn memory(&self) -> Memory {
+        let (stack, stack_peak) = stack::marks();
+        Memory {
+            heap: HEAP.size(),
+            heap_used: HEAP.used(),
+            heap_peak: HEAP.peak(),
+            stack,
+            stack_peak,
+        }
+    }
+
+    fn reset(&self) -> ! {
+        SCB::sys_reset()
+    }
+}
+
+#[entry]
+fn main() -> ! {
+    Uart::start();
+    // SAFETY: `main` runs once and nothing else names this memory.
+    unsafe { HEAP.init(addr_of_mut!(HEAP_MEMORY).cast(), HEAP_LEN) };
+    if let Some(mut core) = Peripherals::take() {
+        core.SYST.set_clock_source(SystClkSource::Core);
+        core.SYST.set_reload(CLOCK_HZ / TICKS_PER_SECOND - 1);
+        core.SYST.clear_current();
+        core.SYST.enable_counter();
+        core.SYST.enable_interrupt();
+    }
+    // SAFETY: the panic handler is the only other place, and it does not return.
+    let last_panic = unsafe { (*addr_of_mut!(PANIC)).take() }.map(Into::into);
+    // SAFETY: the manual of the board puts the controller there; nothing else uses it.
+    let Ok(device) = (unsafe { Lan9118::new(ETHERNET, MAC) }) else {
+        halt("no Ethernet controller")
+    };
+    // SAFETY: PSRAM; nothing writes to this part of it.
+    let provision = unsafe { slice::from_raw_parts(ptr::without_provenance(FLASH), PROVISION_LEN) };
+    let storage = MemoryStorage::new();
+    let parts = Parts { system: &BOARD, device, mac: MAC, storage, provision, last_panic };
+    match Firmware::boot(parts) {
+        Ok(firmware) => firmware.run(),
+        Err(fault) => halt(fault),
+    }
+}
+
+/// What cannot be helped is said once.
+fn halt(why: impl fmt::Display) -> ! {
+    BOARD.say(format_args!("cannot start: {why}"));
+    loop {
+        wfi();
+    }
+}
+
+#[exception]
+fn SysTick() {
+    TICKS.fetch_add(1, Ordering::Relaxed);
+}
+
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    last_words(format_args!("fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr()))
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    last_words(info)
+}
+
+fn last_words(why: impl fmt::Display) -> ! {
+    BOARD.say(format_args!("{why}"));
+    // SAFETY: nothing else runs any more.
+    unsafe { (*addr_of_mut!(PANIC)).keep(why) };
+    SCB::sys_reset()
+}

@@ -1,0 +1,88 @@
+//! What an emulated board has to do in a deployment of ours.
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use hil_tests::{Board, BoardKey, Deployment, Firmware, Options, Process, Programs};
+use serde_json::json;
+
+/// How long a board may take until it says something: it may have a key to make.
+const BOOT_MAX: Duration = Duration::from_secs(180);
+const COLLECT_MAX: Duration = Duration::from_secs(60);
+const NAME: &str = "pump-7";
+
+/// Plain HTTP under the envelope, for links that are protected already.
+fn plain() -> Options {
+    let mut options = Options { scheme: "http", ..Options::with_test_artifacts(&[]) };
+    options.merge["Frontend"]["use_plain_http"] = json!(true);
+    options
+}
+
+/// A deployment, its server and a board in it, not yet switched on.
+fn board(firmware: &Firmware, key: BoardKey) -> Result<(Deployment, Process, Board)> {
+    let deployment = Deployment::generate_with(&Programs::find()?, &plain())?;
+    let server = deployment.start_server()?;
+    let board = deployment.provision(firmware, NAME, key)?;
+    Ok((deployment, server, board))
+}
+
+/// Runs a case if there is an emulator, and says so if there is none.
+fn with_firmware(what: &str, case: impl FnOnce(&Firmware) -> Result<()>) {
+    let done = Firmware::find(what).and_then(|found| found.map_or(Ok(()), |found| case(&found)));
+    if let Err(error) = done {
+        panic!("{error:#}");
+    }
+}
+
+#[test]
+fn a_board_enrols_is_interrogated_and_answers_collections() {
+    with_firmware("a board in our server", |firmware| {
+        let (deployment, server, board) = board(firmware, BoardKey::Provisioned)?;
+        let mut running = board.start()?;
+        let client = deployment.wait_for_client(&mut running)?;
+
+        let rows = deployment.collect(&client, "Generic.Client.Info", &[])?;
+        let info = rows.iter().find(|row| row["_Source"] == "Generic.Client.Info/BasicInformation");
+        let info = info.cloned().unwrap_or_default();
+        ensure!(info["Hostname"] == NAME, "{rows:?}");
+        ensure!(info["Platform"] == "qemu-mps2-an386", "{rows:?}");
+        ensure!(info["MACAddresses"] == json!(["02:54:00:12:34:56"]), "{rows:?}");
+
+        let flow = deployment.schedule(&client, "Troodon.Test.Rows", &[("Count", "1000")])?;
+        let record = flow.wait(COLLECT_MAX)?;
+        ensure!(record["state"] == "FINISHED", "{record}");
+        ensure!(flow.numbers("N")? == (0..1000).collect::<Vec<_>>(), "not once and in order");
+        server.stop()?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_board_makes_its_own_key_at_its_first_boot() {
+    with_firmware("a board's own key", |firmware| {
+        let (deployment, server, board) = board(firmware, BoardKey::Own)?;
+        let mut running = board.start()?;
+        running.wait_for_line("pump-7 is C.", BOOT_MAX)?;
+        let client = deployment.wait_for_client(&mut running)?;
+        ensure!(running.said().contains(&format!("pump-7 is {client}")), "{}", running.said());
+        server.stop()?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_board_with_damaged_provisioning_says_so_and_sends_nothing() {
+    with_firmware("damaged provisioning", |firmware| {
+        let (deployment, server, board) = board(firmware, BoardKey::Provisioned)?;
+        let mut flash = fs::read(board.flash())?;
+        flash[100] ^= 1;
+        fs::write(board.flash(), flash)?;
+        let mut running = board.start()?;
+        running.wait_for_line("cannot start: the provisioning is damaged", BOOT_MAX)?;
+        ensure!(deployment.query("SELECT client_id FROM clients()")?.is_empty(), "a client came");
+        server.stop()?;
+        Ok(())
+    });
+}
