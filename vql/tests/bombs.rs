@@ -1,0 +1,173 @@
+//! Queries that ask for more memory or work than there is: each stops with an error that names its budget, and the
+//! process stays small meanwhile.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use peak_alloc::PeakAlloc;
+use troodon_vql::{
+    Budget, Event, Function, Interrupt, Now, Program, Query, Registry, Session, Setup, Stop, Value,
+    standard,
+};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// One test at a time: they look at the memory of the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+const HELD: usize = 512 << 10;
+const VALUE: usize = 256 << 10;
+/// What a query may take above what was there before. A row counts less than its blocks of memory take, and the last
+/// value before the limit is there beside the one that exceeds it.
+const MEMORY_MIB_MAX: f32 = 24.0;
+
+fn budget() -> Budget {
+    Budget {
+        steps: Some(400_000),
+        rows: Some(1_000),
+        held_bytes: HELD,
+        value_bytes: VALUE,
+        depth: 100,
+    }
+}
+
+/// Runs a query to its end, and checks the memory that it took.
+fn run(text: &str) -> Result<(), Stop> {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut registry = Registry::core();
+    standard::add_values(&mut registry);
+    let mut setup = Setup::agent(Arc::new(registry));
+    setup.budget = budget();
+    let mut session = Session::new(setup);
+    let mut query = Query::new(Program::parse(text).expect("a valid query"));
+    let before = HEAP.current_usage_as_mb();
+    HEAP.reset_peak_usage();
+    let result = loop {
+        match query.step(&mut session, Now::default(), 10_000) {
+            Ok(Event::End) => break Ok(()),
+            Ok(Event::Row(_) | Event::OutOfFuel) => {}
+            Ok(Event::Pending(_)) => panic!("nothing to wait for"),
+            Err(stop) => break Err(stop),
+        }
+    };
+    let took = HEAP.peak_usage_as_mb() - before;
+    assert!(took < MEMORY_MIB_MAX, "{took} MiB for {text}");
+    result
+}
+
+fn stops(texts: &[&str], limit: &str) {
+    for text in texts {
+        let stop = run(text).err().map(|stop| stop.to_string()).unwrap_or_default();
+        assert_eq!(stop, format!("query exceeded its budget of {limit}"), "{text}");
+    }
+}
+
+const ENDLESS: &str = "range(end=9223372036854775807)";
+
+#[test]
+fn tables_that_do_not_fit_exceed_the_held_bytes() {
+    let texts = [
+        format!("SELECT * FROM {ENDLESS} ORDER BY _value DESC"),
+        format!("SELECT _value AS K, count() AS N FROM {ENDLESS} GROUP BY K"),
+        format!("SELECT format(format='%0200d', args=_value) AS K FROM {ENDLESS} GROUP BY K"),
+        format!("LET X <= SELECT * FROM {ENDLESS}"),
+        format!("SELECT dict(a={{ SELECT * FROM {ENDLESS} }}) AS D FROM scope()"),
+        format!("SELECT {{ SELECT * FROM {ENDLESS} }} AS D FROM scope()"),
+        format!("LET Q = SELECT * FROM {ENDLESS} SELECT Q._value AS V FROM scope()"),
+        format!(
+            "SELECT * FROM foreach(row={{ SELECT {{ SELECT * FROM {ENDLESS} }} AS A FROM scope() }})"
+        ),
+        format!("SELECT * FROM scope() WHERE len(list={{ SELECT * FROM {ENDLESS} }}) > 1"),
+    ];
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    stops(&texts, &format!("{HELD} bytes of held rows"));
+}
+
+#[test]
+fn values_that_grow_without_end_exceed_the_value_bytes() {
+    let doubling = "LET F(s, n) = if(condition=n > 0, then=F(s=s + s, n=n - 1), else=s)";
+    let texts = [
+        format!("{doubling} SELECT F(s='x', n=40) AS S FROM scope()"),
+        format!("{doubling} SELECT F(s=(1, 2), n=40) AS S FROM scope()"),
+        format!("SELECT enumerate(items=_value) AS L FROM {ENDLESS} GROUP BY 1"),
+        format!("SELECT sum(item='x' * 1000) AS L, enumerate(items='x' * 1000) AS M FROM {ENDLESS} GROUP BY 1"),
+        "SELECT 'x' * 9223372036854775807 AS S FROM scope()".to_owned(),
+        "SELECT join(array=split(string='x' * 100000, sep='x'), sep='y' * 100000) AS S FROM scope()".to_owned(),
+        "SELECT regex_replace(source='x' * 100000, re='x', replace='y' * 100000) AS S FROM scope()".to_owned(),
+    ];
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    stops(&texts, &format!("{VALUE} bytes in one value"));
+}
+
+#[test]
+fn work_without_end_exceeds_the_steps() {
+    let texts = [
+        format!("SELECT * FROM {ENDLESS} WHERE _value < 0"),
+        format!("SELECT count() AS N FROM {ENDLESS} GROUP BY 1"),
+        format!(
+            "SELECT * FROM foreach(row={{ SELECT * FROM {ENDLESS} }}, query={{ SELECT * FROM scope() WHERE 0 }})"
+        ),
+        format!("SELECT * FROM chain(a={{ SELECT * FROM {ENDLESS} WHERE 0 }}, async=TRUE)"),
+        format!(
+            "SELECT * FROM flatten(query={{ SELECT split(string='a,' * 100, sep=',') AS A, split(string='a,' * 100, sep=',') AS B, split(string='a,' * 100, sep=',') AS C, split(string='a,' * 100, sep=',') AS D FROM {ENDLESS} }}) WHERE 0"
+        ),
+        "LET F(n) = F(n=n + 1) + F(n=n + 2) SELECT F(n=1) FROM scope()".to_owned(),
+    ];
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    stops(&texts, "400000 steps");
+}
+
+#[test]
+fn pattern_bombs_stay_small() {
+    // Refused with a message, or matched in linear time; the query goes on.
+    for text in [
+        "SELECT 'aaaa' =~ '((a{100}){100}){100}' AS M FROM scope()",
+        "SELECT 'x' * 100000 =~ '(x+x+)+y' AS M FROM scope()",
+        "SELECT 'x' =~ format(format='(a{400}|b{400})%d', args=_value) AS M FROM range(end=900)",
+        "SELECT regex_replace(source='x' * 10000, re='(x*)*y', replace='') AS M FROM scope()",
+    ] {
+        assert_eq!(run(text), Ok(()), "{text}");
+    }
+}
+
+/// Tells the test that the query has come this far.
+static HERE: Function = Function::new("here", "Opens the gate.", &[], |cx, _, _| {
+    cx.extension::<AtomicBool>().expect("the test puts it in").store(true, Ordering::Relaxed);
+    Ok(Value::Null)
+});
+
+#[test]
+fn cancelling_is_prompt_in_the_middle_of_a_step() {
+    let interrupt = Interrupt::new();
+    let mut registry = Registry::core();
+    registry.add_functions(&[&HERE]);
+    let mut setup = Setup::agent(Arc::new(registry));
+    setup.interrupt = interrupt.clone();
+    setup.budget.steps = None;
+    let mut session = Session::new(setup);
+    let gate = Arc::new(AtomicBool::new(false));
+    session.extend(Arc::clone(&gate));
+    // The sub-query is one step for the host.
+    let inner = format!("SELECT here() AS H, count() AS N FROM {ENDLESS} GROUP BY 1");
+    let text = format!("SELECT {{ {inner} }} AS A FROM scope()");
+    let mut query = Query::new(Program::parse(&text).expect("a valid query"));
+    let switch = std::thread::spawn(move || {
+        while !gate.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        interrupt.set();
+        Instant::now()
+    });
+    let stop = query.step(&mut session, Now::default(), 100).expect_err("it has no end");
+    let late = switch.join().unwrap().elapsed();
+    assert_eq!(stop, Stop::Interrupted);
+    assert!(late < Duration::from_secs(1), "{late:?}");
+}
