@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use troodon_vql::{Event, Session};
+use troodon_vql::{Event, Session, reference};
 
 use crate::artifact::{self, Artifact, ArtifactFault};
 use crate::local::{self, Callers, Local};
 use crate::output::{Format, Printer};
+use crate::plugin;
 
 /// `query`: runs VQL on this machine.
 #[derive(Debug, Args)]
@@ -67,6 +68,42 @@ enum ArtifactsAction {
         #[command(flatten)]
         output: OutputOptions,
     },
+}
+
+/// `vql`: explains what queries on this machine can use.
+#[derive(Debug, Subcommand)]
+pub enum VqlCommand {
+    /// List plugins, functions and accessors
+    List {
+        /// A part of the name, in any letter case
+        #[arg(value_name = "TEXT", default_value = "")]
+        text: String,
+    },
+    /// Explain a plugin or function: what it does, its arguments, the permissions it needs
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+impl VqlCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// What to tell the user.
+    pub fn run(self) -> Result<()> {
+        let registry = plugin::registry();
+        let text = match self {
+            Self::List { text } => reference::list(&registry, &text),
+            Self::Show { name } => reference::show(&registry, &name).with_context(|| {
+                format!(
+                    "no plugin or function is called `{name}`; `troodon-agent vql list` shows all"
+                )
+            })?,
+        };
+        io::stdout().write_all(text.as_bytes()).context("writing")
+    }
 }
 
 impl QueryCommand {

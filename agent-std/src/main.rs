@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use troodon_agent::client::ClientCommand;
-use troodon_agent::command::{ArtifactsCommand, QueryCommand};
+use troodon_agent::command::{ArtifactsCommand, QueryCommand, VqlCommand};
 
 /// Troodon: an endpoint agent that answers VQL
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ enum Command {
     Client(ClientCommand),
     /// Run VQL on this machine
     Query(QueryCommand),
+    /// Explain what queries on this machine can use
+    #[command(subcommand)]
+    Vql(VqlCommand),
     /// List, show and collect artifacts on this machine
     Artifacts(ArtifactsCommand),
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Client(command) => command.run(config.as_deref()),
         Command::Query(command) => command.run(),
+        Command::Vql(command) => command.run(),
         Command::Artifacts(command) => command.run(),
     };
     match done {

@@ -327,3 +327,15 @@ fn an_artifact_is_listed_shown_and_collected() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("no parameter Nope"));
     assert!(!artifacts(&["show", "No.Such"]).status.success());
 }
+
+#[test]
+fn a_name_is_explained_and_an_unknown_one_refused() {
+    let shown = run(&["vql", "show", "pslist"]);
+    assert!(shown.status.success());
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("MACHINE_STATE"));
+    let listed = run(&["vql", "list", "PSL"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).starts_with("plugin    pslist"));
+    let unknown = run(&["vql", "show", "nosuch"]);
+    assert!(!unknown.status.success());
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("`troodon-agent vql list`"));
+}

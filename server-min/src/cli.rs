@@ -14,6 +14,7 @@ mod query_command;
 mod rows;
 mod uploads;
 mod user_command;
+mod vql_command;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,9 @@ enum Command {
     Provision(provision_command::ProvisionOptions),
     /// Run VQL on the server's store, whether or not the server runs
     Query(query_command::QueryOptions),
+    /// Explain what queries on the server can use
+    #[command(subcommand)]
+    Vql(vql_command::VqlCommand),
     /// Make, show, lock and unlock users
     #[command(subcommand)]
     User(user_command::UserCommand),
@@ -113,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Artifacts(command) => artifacts_command::run(&invocation, command),
         Command::Provision(options) => provision_command::run(&invocation, &options),
         Command::Query(options) => query_command::run(&invocation, &options),
+        Command::Vql(command) => vql_command::run(command),
         Command::User(command) => user_command::run(&invocation, command),
         Command::Acl(command) => acl_command::run(&invocation, command),
         Command::Audit(command) => audit_command::run(&invocation, &command),

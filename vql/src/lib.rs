@@ -101,6 +101,7 @@ pub mod glob;
 pub mod limits;
 mod pattern;
 pub mod plugin;
+pub mod reference;
 mod registry;
 mod rows;
 mod run;

@@ -16,6 +16,15 @@ pub fn reason(
     if has("%T") && has("len(") {
         return Some("len() is an int64 here, an int there");
     }
+    if has("%q") {
+        return Some("%q of a number is no character here");
+    }
+    if has("serialize(") {
+        return Some("serialize() writes JSON in one line here");
+    }
+    if has("<") && real.is_some_and(|rows| rows.concat().contains(r"\\<")) {
+        return Some("JSON within a text has its < and > as they are here");
+    }
     if has("9223372036854775807") && (has("/") || has("1.5") || has("0.1") || has("2.0")) {
         return Some("fractions beyond 64 bits are whole numbers of another size there");
     }

@@ -1,0 +1,106 @@
+//! What a registry offers, in words: for people who ask a program.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::access::Permission;
+use crate::registry::{Arg, Entry, Registry};
+
+/// One line for each plugin, function and accessor whose name contains a text, in any letter case.
+#[must_use]
+pub fn list(registry: &Registry, part: &str) -> String {
+    let part = part.to_lowercase();
+    let mut lines = String::new();
+    for (kind, entry) in
+        entries(registry).filter(|(_, entry)| entry.name.to_lowercase().contains(&part))
+    {
+        lines.push_str(&format!("{kind:8}  {:24}  {}\n", entry.name, first_sentence(entry.doc)));
+    }
+    for (name, permissions) in registry.accessors().filter(|(name, _)| name.contains(&part)) {
+        lines.push_str(&format!("accessor  {name:24}  {}\n", needs(permissions)));
+    }
+    lines
+}
+
+/// All about the plugin and the function of a name; `None` if there is neither.
+#[must_use]
+pub fn show(registry: &Registry, name: &str) -> Option<String> {
+    let mut text = String::new();
+    for (kind, entry) in entries(registry).filter(|(_, entry)| entry.name == name) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        describe(kind, entry, &mut text);
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+fn entries(registry: &Registry) -> impl Iterator<Item = (&'static str, &'static Entry)> {
+    let plugins = registry.plugins().map(|plugin| ("plugin", &plugin.entry));
+    plugins.chain(registry.functions().map(|function| ("function", &function.entry)))
+}
+
+fn describe(kind: &str, entry: &Entry, text: &mut String) {
+    text.push_str(&format!("{kind} {}\n\n{}\n", entry.name, entry.doc));
+    if !entry.args.is_empty() {
+        text.push_str("\nArguments\n");
+    }
+    for Arg { name, kind, required, doc } in entry.args {
+        let must = if *required { ", required" } else { "" };
+        text.push_str(&format!("  {:26}  {doc}\n", format!("{name} ({}{must})", kind.name())));
+    }
+    let place = entry.availability.name();
+    text.push_str(&format!("\nPermissions  {}\nAvailable    {place}\n", needs(entry.permissions)));
+}
+
+fn needs(permissions: &[Permission]) -> String {
+    if permissions.is_empty() {
+        return String::from("none");
+    }
+    let mut names = String::new();
+    for permission in permissions {
+        if !names.is_empty() {
+            names.push_str(", ");
+        }
+        names.push_str(permission.name());
+    }
+    names
+}
+
+fn first_sentence(doc: &str) -> &str {
+    doc.find(". ").and_then(|end| doc.get(..=end)).unwrap_or(doc)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry() -> Registry {
+        let mut registry = Registry::core();
+        crate::standard::add(&mut registry);
+        registry
+    }
+
+    #[test]
+    fn a_list_has_the_names_that_contain_the_text() {
+        let lines = list(&registry(), "FOREA");
+        assert!(lines.starts_with("plugin    foreach "), "{lines}");
+        assert_eq!(lines.lines().count(), 1);
+        assert!(list(&registry(), "data").lines().any(|line| line.starts_with("accessor  data")));
+    }
+
+    #[test]
+    fn a_name_shows_its_arguments_permissions_and_place() {
+        let text = show(&registry(), "read_file").unwrap_or_default();
+        for part in
+            ["function read_file", "filename (", ", required)", "FILESYSTEM_READ", "everywhere"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(
+            show(&registry(), "if")
+                .is_some_and(|text| text.contains("plugin if") && text.contains("function if"))
+        );
+        assert_eq!(show(&registry(), "no_such_name"), None);
+    }
+}
