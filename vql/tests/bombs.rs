@@ -9,12 +9,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
 use troodon_vql::{
-    Budget, Event, Function, Interrupt, Now, Program, Query, Registry, Session, Setup, Stop, Value,
-    standard,
+    Accessor, Budget, Context, Entries, Event, Fault, FileInfo, Function, Interrupt, Now, Program,
+    Query, Reader, Registry, Session, Setup, Stop, Text, Value, standard,
 };
 
 #[global_allocator]
@@ -144,6 +145,73 @@ static HERE: Function = Function::new("here", "Opens the gate.", &[], |cx, _, _|
     Ok(Value::Null)
 });
 
+/// A file without end, read in pieces.
+struct EndlessFile(Arc<AtomicBool>);
+
+impl Accessor for EndlessFile {
+    fn open(&self, _: &mut Context, _: &Text) -> Result<Box<dyn Reader>, Fault> {
+        Ok(Box::new(Self(Arc::clone(&self.0))))
+    }
+
+    fn stat(&self, _: &mut Context, _: &Text) -> Result<FileInfo, Fault> {
+        Ok(FileInfo::default())
+    }
+
+    fn read_dir(&self, _: &mut Context, path: &Text) -> Result<Box<dyn Entries>, Fault> {
+        Err(Fault::note(format!("{path}: no directory")))
+    }
+}
+
+impl Reader for EndlessFile {
+    fn read_at(&mut self, _: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
+        self.0.store(true, Ordering::Relaxed);
+        buffer.fill(b'x');
+        Ok(buffer.len())
+    }
+}
+
+/// Sets the interrupt once the gate is open; answers when that was.
+fn cancel_behind(gate: Arc<AtomicBool>, interrupt: Interrupt) -> JoinHandle<Instant> {
+    std::thread::spawn(move || {
+        while !gate.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        interrupt.set();
+        Instant::now()
+    })
+}
+
+#[test]
+fn cancelling_is_prompt_in_the_middle_of_a_file() {
+    for text in [
+        "SELECT hash(path='x', accessor='endless') AS H FROM scope()",
+        "SELECT * FROM parse_lines(filename='x', accessor='endless')",
+        "SELECT * FROM parse_jsonl(filename='x', accessor='endless')",
+        "SELECT * FROM parse_records_with_regex(file='x', accessor='endless', regex='y')",
+    ] {
+        let gate = Arc::new(AtomicBool::new(false));
+        let interrupt = Interrupt::new();
+        let mut registry = Registry::core();
+        standard::add_values(&mut registry);
+        standard::add_files(&mut registry);
+        registry.add_accessor("endless", &[], Arc::new(EndlessFile(Arc::clone(&gate))));
+        let mut setup = Setup::agent(Arc::new(registry));
+        setup.interrupt = interrupt.clone();
+        setup.budget.steps = None;
+        let mut session = Session::new(setup);
+        let mut query = Query::new(Program::parse(text).expect("a valid query"));
+        let switch = cancel_behind(gate, interrupt);
+        let stop = loop {
+            if let Err(stop) = query.step(&mut session, Now::default(), 100) {
+                break stop;
+            }
+        };
+        let late = switch.join().unwrap().elapsed();
+        assert_eq!(stop, Stop::Interrupted, "{text}");
+        assert!(late < Duration::from_secs(1), "{text}: {late:?}");
+    }
+}
+
 #[test]
 fn cancelling_is_prompt_in_the_middle_of_a_step() {
     let interrupt = Interrupt::new();
@@ -159,13 +227,7 @@ fn cancelling_is_prompt_in_the_middle_of_a_step() {
     let inner = format!("SELECT here() AS H, count() AS N FROM {ENDLESS} GROUP BY 1");
     let text = format!("SELECT {{ {inner} }} AS A FROM scope()");
     let mut query = Query::new(Program::parse(&text).expect("a valid query"));
-    let switch = std::thread::spawn(move || {
-        while !gate.load(Ordering::Relaxed) {
-            std::thread::yield_now();
-        }
-        interrupt.set();
-        Instant::now()
-    });
+    let switch = cancel_behind(gate, interrupt);
     let stop = query.step(&mut session, Now::default(), 100).expect_err("it has no end");
     let late = switch.join().unwrap().elapsed();
     assert_eq!(stop, Stop::Interrupted);
