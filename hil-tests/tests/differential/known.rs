@@ -25,6 +25,18 @@ pub fn reason(
     if has("<") && real.is_some_and(|rows| rows.concat().contains(r"\\<")) {
         return Some("JSON within a text has its < and > as they are here");
     }
+    if own.is_none() && has("* 9223372036854775807") {
+        return Some("a text beyond the budget ends the query here");
+    }
+    if has("%x") && has("timestamp(") {
+        return Some("%x of a time is refused here");
+    }
+    if has("%05d") {
+        return Some("texts in place of numbers are padded with blanks here");
+    }
+    if has("str(str={") || has("array=({") {
+        return Some("a query as text is its rows here, an address there");
+    }
     if has("9223372036854775807") && (has("/") || has("1.5") || has("0.1") || has("2.0")) {
         return Some("fractions beyond 64 bits are whole numbers of another size there");
     }

@@ -207,6 +207,10 @@ pub(crate) fn multiply(left: &Value, right: &Value, bytes_max: usize) -> Option<
 
 /// `/`, always a float unless it divides exactly into a whole one.
 pub(crate) fn divide(left: &Value, right: &Value) -> Value {
+    // The original finds no whole number in 0 by a fraction.
+    if whole(left) == Some(0) && matches!(right, Value::Float(_)) {
+        return Value::Null;
+    }
     match (number(left), number(right)) {
         (Some(_), Some(0.0)) | (None, _) | (_, None) => Value::Null,
         (Some(left), Some(right)) => Value::Float(left / right),

@@ -6,6 +6,7 @@ mod index;
 mod table;
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Source, lazy_row};
@@ -120,7 +121,11 @@ impl Groups {
     }
 
     fn place(&mut self, cx: &mut Context, name: &Value) -> Result<usize, Stop> {
-        let name = json::scalar_text(name);
+        let name = match name {
+            // The word by which the original groups it, and with it that word itself.
+            Value::Null => String::from("Null"),
+            other => json::scalar_text(other),
+        };
         let before = self.index.len();
         let group = self.index.place(cx, name.as_bytes())?;
         if group == before {
