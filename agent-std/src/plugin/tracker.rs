@@ -1,7 +1,7 @@
 //! The process tracker: who started whom, also after the parent has ended.
 //!
-//! Each use takes a snapshot of `/proc`, at most one in a second. Before `process_tracker()` was called only running processes are
-//! known; from then on the agent also remembers, until it ends, those that were seen in an earlier snapshot.
+//! Each use takes a snapshot of `/proc`, at most one in a second. Before `process_tracker()` was called only running
+//! processes are known; from then on the agent also remembers, until it ends, those that were seen in an earlier snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
