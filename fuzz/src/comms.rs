@@ -4,6 +4,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 use troodon_core::http::HttpFault;
 use troodon_core::http::response::{Response, Status};
 use troodon_core::http::url::BaseUrl;
+use troodon_core::provision::Provision;
 use troodon_core::queue::{Queue, QueueLimits};
 use troodon_core::state::{self, Lasting, StoredIdentity, StoredLosses, StoredServer, StoredTable};
 use troodon_core::storage::memory::MemoryStorage;
@@ -98,6 +99,36 @@ pub fn blobs() -> Vec<Vec<u8>> {
         without_checksum(&state::emit(&losses)),
         without_checksum(&state::emit(&server)),
     ]
+}
+
+/// The flash of a board, as it is and as the body of a blob whose length and checksum are right: what can be read is
+/// written the same way every time, or is longer than boards read.
+pub fn provision(data: &[u8]) {
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let summed = [b"TROODON\0\x01\x00", &length[..], data].concat();
+    let checksum = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(&summed);
+    for flash in [data.to_vec(), [&summed[..], &checksum.to_le_bytes()].concat()] {
+        let Ok(read) = Provision::parse(&flash) else { continue };
+        // Whatever it says, making a configuration of it ends.
+        let _usable = read.agent_config();
+        let Ok(bytes) = read.emit() else { continue };
+        let again = Provision::parse(&bytes).expect("what was emitted");
+        assert_eq!(again.emit().expect("as long as before"), bytes);
+    }
+}
+
+/// What a board is given, without the frame around it.
+pub fn provisions() -> Vec<Vec<u8>> {
+    let given = Provision {
+        name: "pump-7".into(),
+        server_urls: vec!["https://server.example:8000/".into()],
+        ca_certificate: include_str!("../seeds/ca.pem").into(),
+        nonce: "nonce".into(),
+        ..Provision::default()
+    };
+    let blob = given.emit().expect("short");
+    // Mark, version and length stand before the body, the checksum behind it.
+    vec![blob[14..blob.len() - 4].to_vec()]
 }
 
 /// Records that another program may have left on the medium, each behind its lane and length: the queue drains.

@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "http_response", run: comms::http_response, seeds: comms::streams },
     Target { name: "base_url", run: comms::base_url, seeds: comms::urls },
     Target { name: "state_blob", run: comms::state_blob, seeds: comms::blobs },
+    Target { name: "provision", run: comms::provision, seeds: comms::provisions },
     Target { name: "queue_records", run: comms::queue_records, seeds: comms::records },
     Target { name: "agent_inputs", run: agent::agent_inputs, seeds: agent::steps },
 ];

@@ -54,6 +54,15 @@ fn a_board_enrols_is_interrogated_and_answers_collections() {
         let record = flow.wait(COLLECT_MAX)?;
         ensure!(record["state"] == "FINISHED", "{record}");
         ensure!(flow.numbers("N")? == (0..1000).collect::<Vec<_>>(), "not once and in order");
+
+        let rows = deployment.collect(&client, "Troodon.Test.Firmware", &[])?;
+        let told = rows.first().cloned().unwrap_or_default();
+        eprintln!("the board's memory: {told}");
+        ensure!(told["LastPanic"].is_null() && told["Board"] == "qemu-mps2-an386", "{told}");
+        for (peak, size) in [("HeapPeak", "HeapSize"), ("StackPeak", "StackSize")] {
+            let (peak, size) = (told[peak].as_u64(), told[size].as_u64());
+            ensure!(peak > Some(0) && peak < size, "memory is full: {told}");
+        }
         server.stop()?;
         Ok(())
     });

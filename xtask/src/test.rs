@@ -38,9 +38,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let boards = ["test", "--manifest-path", "boards/Cargo.toml"];
     step::run("boards", &mut step::cargo(boards))?;
+    lint_firmware()?;
     crate::sizes::run()?;
     crate::demo::run(&crate::demo::Arguments::once())?;
     interop::run_if_there_is_a_peer()
+}
+
+/// The images themselves are built and run by the tests of `hil-tests`.
+fn lint_firmware() -> Result<()> {
+    let mut clippy = step::cargo(["clippy", "--release", "--package", "qemu-mps2-an386"]);
+    clippy.args(["--target", "thumbv7em-none-eabihf", "--", "-D", "warnings"]);
+    step::run("clippy on firmware", clippy.current_dir(step::root().join("boards")))
 }
 
 fn build_for_board(target: &str) -> Result<()> {
