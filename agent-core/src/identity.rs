@@ -1,7 +1,7 @@
 //! Who a client is: an id derived from its key, and the request with which it introduces itself.
 
-use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use core::fmt;
 use core::str::FromStr;
 
@@ -13,7 +13,8 @@ use der::{Decode, Encode, Tag, Tagged};
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
-use x509_cert::name::Name;
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::request::{CertReq, CertReqInfo, Version};
 
 use crate::error::{EnrolFault, IdFault, KeyFault};
@@ -115,10 +116,7 @@ pub fn request_pem(rng: &mut dyn CryptoRng, key: &dyn PrivateKey) -> Result<Stri
     let spki = key.public().to_spki_der()?;
     let info = CertReqInfo {
         version: Version::V1,
-        // An id holds nothing that this notation would have to escape.
-        subject: format!("CN={}", ClientId::of(key.public()))
-            .parse()
-            .map_err(|_| KeyFault::Encoding)?,
+        subject: common_name(ClientId::of(key.public())).map_err(|_| KeyFault::Encoding)?,
         public_key: SubjectPublicKeyInfoOwned::from_der(&spki).map_err(|_| KeyFault::Encoding)?,
         attributes: SetOfVec::new(),
     };
@@ -135,6 +133,15 @@ pub fn request_pem(rng: &mut dyn CryptoRng, key: &dyn PrivateKey) -> Result<Stri
     let der = request.to_der().map_err(|_| KeyFault::Encoding)?;
     der::pem::encode_string(CertReq::PEM_LABEL, LineEnding::LF, &der)
         .map_err(|_| KeyFault::Encoding)
+}
+
+/// Made from its parts: the library's reader of `CN=…` knows every attribute by name, which are 100 KB of tables.
+fn common_name(id: ClientId) -> der::Result<Name> {
+    let value = Any::new(Tag::Utf8String, id.as_str().as_bytes())?;
+    let attribute = AttributeTypeAndValue { oid: CN, value };
+    let mut names = RdnSequence::default();
+    names.push(RelativeDistinguishedName::try_from(vec![attribute])?);
+    Name::from_der(&names.to_der()?)
 }
 
 /// A request that was signed by the key in it and names the id of that key. Who *sent* it is another question.
