@@ -63,8 +63,9 @@ impl<D: Device> Network<D> {
         let interface = Interface::new(config, &mut device, network_time(now));
         let mut sockets = SocketSet::new(Vec::new());
         let dhcp = sockets.add(dhcpv4::Socket::new());
+        // Lent for ever: a list that the socket owned would grow with every name.
         let queries: Vec<_> = (0..QUERIES).map(|_| None).collect();
-        let dns = sockets.add(dns::Socket::new(&[], queries));
+        let dns = sockets.add(dns::Socket::new(&[], queries.leak()));
         let mut line =
             || Line { socket: sockets.add(socket()), connection: None, phase: Phase::Closed };
         let (reader, control) = (line(), line());
@@ -79,6 +80,7 @@ impl<D: Device> Network<D> {
 
     /// Begins to open a connection.
     pub fn connect(&mut self, connection: Connection, host: &str, port: u16) {
+        self.forget_name(connection.link);
         let line = line(&mut self.reader, &mut self.control, connection.link);
         // What is left of an earlier connection is cut off.
         self.sockets.get_mut::<tcp::Socket>(line.socket).abort();
@@ -100,9 +102,18 @@ impl<D: Device> Network<D> {
         let line = line(&mut self.reader, &mut self.control, connection.link);
         if line.connection == Some(connection) {
             line.connection = None;
-            line.phase = Phase::Closed;
             self.sockets.get_mut::<tcp::Socket>(line.socket).close();
+            self.forget_name(connection.link);
         }
+    }
+
+    /// Frees the place of a name that is still looked up, of which there are [`QUERIES`].
+    fn forget_name(&mut self, link: Link) {
+        let line = line(&mut self.reader, &mut self.control, link);
+        if let Phase::Naming { query: Some(asked), .. } = line.phase {
+            self.sockets.get_mut::<dns::Socket>(self.dns).cancel_query(asked);
+        }
+        line.phase = Phase::Closed;
     }
 
     /// Moves frames, and tells what happened. `true`: something did, and there may be more.
@@ -209,13 +220,15 @@ impl<D: Device> Network<D> {
             }
             return true;
         };
-        match dns.get_query_result(asked) {
-            Err(GetQueryResultError::Pending) => false,
-            Err(GetQueryResultError::Failed) => self.lose(connection, Down::Unreachable, tell),
-            Ok(addresses) => match addresses.first() {
-                Some(address) => self.dial(connection, *address, port, tell),
-                None => self.lose(connection, Down::Unreachable, tell),
-            },
+        let found = dns.get_query_result(asked);
+        if matches!(found, Err(GetQueryResultError::Pending)) {
+            return false;
+        }
+        // Whatever was found, the place is free again.
+        *query = None;
+        match found.ok().and_then(|addresses| addresses.first().copied()) {
+            Some(address) => self.dial(connection, address, port, tell),
+            None => self.lose(connection, Down::Unreachable, tell),
         }
     }
 
@@ -270,4 +283,73 @@ fn socket() -> tcp::Socket<'static> {
 
 fn network_time(now: Instant) -> NetworkInstant {
     NetworkInstant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use smoltcp::phy::Loopback;
+
+    use super::*;
+
+    const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
+
+    /// A network with an address and a name server that never answers.
+    fn network() -> Network<Loopback> {
+        let device = Loopback::new(smoltcp::phy::Medium::Ethernet);
+        let mut network = Network::new(device, [2, 0, 0, 0, 0, 1], 7, Instant::ORIGIN);
+        // DHCP begins by saying that there is no address.
+        network.poll(Instant::ORIGIN, |_| ());
+        let address = IpCidr::Ipv4(Ipv4Cidr::new(Ipv4Address::new(10, 0, 0, 1), 24));
+        network.interface.update_ip_addrs(|all| all.push(address).unwrap_or(()));
+        let dns = network.sockets.get_mut::<dns::Socket>(network.dns);
+        dns.update_servers(&[IpAddress::Ipv4(SERVER)]);
+        network
+    }
+
+    fn told(network: &mut Network<Loopback>) -> Vec<(Connection, Down)> {
+        let mut told = Vec::new();
+        for millis in 0..5 {
+            network.poll(Instant::from_micros(millis * 1_000), |fact| {
+                if let Input::Down(connection, why) = fact {
+                    told.push((connection, why));
+                }
+            });
+        }
+        told
+    }
+
+    #[test]
+    fn names_that_are_given_up_leave_room_for_others() {
+        let mut network = network();
+        for number in 0..10 {
+            let connection = Connection { link: Link::Reader, number };
+            network.connect(connection, "server.example", 8000);
+            assert_eq!(told(&mut network), [], "connection {number} waits for its name");
+            if number % 2 == 0 {
+                network.close(connection);
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_makes_the_server_unreachable() {
+        let mut network = network();
+        let connection = Connection { link: Link::Control, number: 1 };
+        network.connect(connection, &"x".repeat(300), 8000);
+        assert_eq!(told(&mut network), [(connection, Down::Unreachable)]);
+        network.connect(connection, "server.example", 8000);
+        assert_eq!(told(&mut network), [], "the next name is looked up");
+    }
+
+    #[test]
+    fn bytes_for_an_earlier_connection_are_not_taken() {
+        let mut network = network();
+        let (old, new) = (1, 2);
+        let connection = |number| Connection { link: Link::Reader, number };
+        network.connect(connection(old), "10.0.0.2", 8000);
+        network.connect(connection(new), "10.0.0.2", 8000);
+        assert_eq!(network.send(connection(old), b"GET"), 0);
+        network.close(connection(old));
+        assert!(matches!(network.reader.connection, Some(Connection { number: 2, .. })));
+    }
 }
