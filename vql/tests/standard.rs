@@ -152,10 +152,7 @@ fn patterns_replace_and_take_apart() {
             "parse_string_with_regex(string='k=v', regex='(?P<Key>.)=(?P<Value>.)')",
             "{\"Key\":\"k\",\"Value\":\"v\"}",
         ),
-        (
-            "parse_string_with_regex(string='x', regex=['(?P<A>y)', '(x)'])",
-            "{\"A\":\"\",\"g1\":\"x\"}",
-        ),
+        ("parse_string_with_regex(string='x', regex=['(?P<A>y)', '(x)'])", "{\"g1\":\"x\"}"),
     ]);
 }
 
@@ -167,12 +164,13 @@ fn numbers_are_converted_both_ways() {
         ("int(int=1.9)", "1"),
         ("int(int=NULL)", "0"),
         ("int(int=TRUE)", "0"),
-        ("atoi(string='12 apples')", "12"),
+        ("atoi(string='017')", "15"),
         ("parse_float(string='1.5')", "1.5"),
         ("str(str=5)", "\"5\""),
         ("str(str=dict(a=1))", "\"{\\\"a\\\":1}\""),
         ("unhex(string='0x414243')", "\"ABC\""),
         ("humanize(bytes=1500)", "\"1.5 kB\""),
+        ("humanize(bytes=9950)", "\"10 kB\""),
         ("humanize(comma=1234567)", "\"1,234,567\""),
         ("humanize(time=1699992800)", "\"2 hours ago\""),
     ]);
@@ -181,9 +179,13 @@ fn numbers_are_converted_both_ways() {
 #[test]
 fn lists_and_dicts_are_taken_apart_and_put_together() {
     check(&[
-        ("array(a=1, b=[2, 3])", "[1,2,3]"),
-        ("all(items=[1, 2])", "true"),
-        ("all(items=[1, 0])", "false"),
+        ("array(a=1, b=[2, 3])", "[1,[2,3]]"),
+        ("all(items=[1, 2])", "null"),
+        ("all(items=[1, 0], filter='x=>x')", "false"),
+        ("all(items=['ab', 'b'], regex='B')", "true"),
+        ("filter(list=['a', 'b'], regex='a', condition='x=>x = \\'b\\'')", "[\"b\"]"),
+        ("filter(list=[0, 1])", "[0,1]"),
+        ("to_dict(item=dict(a=1))", "{\"a\":1}"),
         ("any(items=[0, 3], filter='x=>x > 2')", "true"),
         ("filter(list=['a', 'b', 'ab'], regex='a')", "[\"a\",\"ab\"]"),
         ("filter(list=[1, 5], condition='x=>x > 2')", "[5]"),
@@ -214,7 +216,10 @@ fn json_is_read_and_written() {
         ("parse_json(data='1 2')", "null"),
         ("parse_json_array(data='[1,2]')", "[1,2]"),
         ("parse_json_array(data='1')", "null"),
-        ("serialize(item=dict(a=1))", "\"{\\\"a\\\":1}\""),
+        (
+            "serialize(item=dict(a=1, b=[2, 'x:'], c=dict()))",
+            "\"{\\n \\\"a\\\": 1,\\n \\\"b\\\": [\\n  2,\\n  \\\"x:\\\"\\n ],\\n \\\"c\\\": {}\\n}\"",
+        ),
         ("serialize(item=[1, 2], format='jsonl')", "\"1\\n2\\n\""),
     ]);
 }
@@ -242,6 +247,8 @@ fn paths_are_taken_apart_and_joined() {
         ("basename(path='C:\\\\x\\\\y', path_type='windows')", "\"y\""),
         ("dirname(path='/a/b/c.txt')", "\"/a/b\""),
         ("path_join(components=['/a/', 'b', '/c'])", "\"/a/b/c\""),
+        ("path_join(components=['a', 'b'])", "\"/a/b\""),
+        ("path_join(components=['a', 'b'], path_type='windows')", "\"a\\\\b\""),
         ("path_split(path='/a/b')", "[\"a\",\"b\"]"),
         ("relpath(path='/a/b/c', base='/a')", "\"b/c\""),
         ("relpath(path='/x', base='/a')", "\"/x\""),

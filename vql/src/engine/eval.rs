@@ -367,6 +367,8 @@ fn time_member(time: Time, name: &Text) -> Option<Value> {
         b"Hour" => hour,
         b"Minute" => minute,
         b"Second" => second,
+        // 1970-01-01 was a Thursday; Go counts from Sunday.
+        b"Weekday" => time.seconds().div_euclid(86_400).saturating_add(4).rem_euclid(7),
         b"Nanosecond" => time.subsecond_nanos(),
         b"String" => return Some(Value::from(alloc::format!("{time}"))),
         _ => return None,

@@ -1,5 +1,7 @@
 //! `timestamp()`.
 
+mod words;
+
 use alloc::format;
 
 use crate::args::Args;
@@ -25,7 +27,11 @@ pub(super) static TIMESTAMP: Function = Function::new(
             Kind::Resolved,
             "Seconds since 1970; larger numbers are taken for milli-, micro- or nanoseconds.",
         ),
-        Arg::optional("string", Kind::String, "RFC 3339, or a date with an optional time in UTC."),
+        Arg::optional(
+            "string",
+            Kind::String,
+            "RFC 3339, another common form of a date, or seconds since 1970; UTC if it names no zone.",
+        ),
         Arg::optional("winfiletime", Kind::Int, "Tenths of microseconds since 1601."),
         Arg::optional("cocoatime", Kind::Float, "Seconds since 2001."),
         Arg::optional("mactime", Kind::Int, "Seconds since 1904."),
@@ -45,9 +51,10 @@ fn timestamp(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
         return Ok(shifted(i128::from(seconds).saturating_mul(NANOS), MAC_EPOCH));
     }
     if let Some(text) = args.string("string").filter(|text| !text.is_empty()) {
-        return parse(&text)
-            .map(Value::Time)
-            .ok_or_else(|| Fault::note(format!("{text:?} is no time")));
+        return match epoch_of(&text) {
+            Value::Null => Err(Fault::note(format!("{text:?} is no time"))),
+            time => Ok(time),
+        };
     }
     Ok(match args.value("epoch") {
         Some(Value::Time(time)) => Value::Time(*time),
@@ -65,7 +72,7 @@ fn epoch_of(text: &str) -> Value {
     if let Ok(number) = text.parse::<f64>() {
         return shifted(whole_nanos(number), 0);
     }
-    parse(text).map_or(Value::Null, Value::Time)
+    parse(text).or_else(|| words::parse(text)).map_or(Value::Null, Value::Time)
 }
 
 const NANOS: i128 = 1_000_000_000;

@@ -30,7 +30,7 @@ struct Flatten {
     current: Option<Product>,
 }
 
-/// The combinations of one row, counted like an odometer: the last column turns fastest.
+/// The combinations of one row, counted like an odometer: the first column turns fastest.
 struct Product {
     row: Row,
     digits: Vec<usize>,
@@ -53,7 +53,7 @@ impl Product {
 
     /// Turns to the next combination; `false` after the last.
     fn advance(&mut self) -> bool {
-        for (value, digit) in self.row.values().iter().zip(&mut self.digits).rev() {
+        for (value, digit) in self.row.values().iter().zip(&mut self.digits) {
             let elements = value.as_list().map_or(1, |list| list.len());
             *digit = digit.saturating_add(1);
             if *digit < elements {

@@ -1,5 +1,6 @@
 //! Functions over lists and dicts.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::text::shown;
@@ -7,14 +8,15 @@ use crate::args::Args;
 use crate::budget::Fault;
 use crate::context::Context;
 use crate::engine::{Scope, truth};
-use crate::pattern::Case;
+use crate::pattern::{Case, Pattern};
 use crate::registry::{Arg, Function, Kind};
-use crate::rows::Step;
+use crate::rows::{RowSource, Step};
 use crate::value::{Dict, RowBuilder, Text, Value};
 
 const TEST_ARGS: &[Arg] = &[
     Arg::required("items", Kind::List, "The elements."),
-    Arg::optional("filter", Kind::Lambda, "The test (the truth of the element)."),
+    Arg::optional("filter", Kind::Lambda, "The test; it or regex is needed."),
+    Arg::optional("regex", Kind::List, "Patterns of which an element must match one to pass."),
 ];
 
 /// The functions of this file.
@@ -27,14 +29,14 @@ pub(super) static FUNCTIONS: &[&Function] = &[
     }),
     &Function::new(
         "array",
-        "A list of all arguments; lists among them are taken apart.",
+        "A list of all arguments.",
         &[Arg::optional("_", Kind::List, "Elements.")],
         array,
     )
     .keeps_others(),
     &Function::new(
         "filter",
-        "The elements that match one of some patterns or pass a test.",
+        "The elements that pass a test, or else match one of some patterns; without both all.",
         &[
             Arg::required("list", Kind::List, "The elements."),
             Arg::optional("regex", Kind::List, "Patterns."),
@@ -89,27 +91,42 @@ pub(super) static FUNCTIONS: &[&Function] = &[
     ),
     &Function::new(
         "to_dict",
-        "A dict of rows that have the columns `_key` and `_value`.",
+        "A dict of rows that have the columns `_key` and `_value`; a dict stays as it is.",
         &[Arg::required("item", Kind::Rows, "The rows.")],
         to_dict,
     ),
 ];
 
-/// The first element for which the test says `wanted`.
+fn patterns(cx: &mut Context, args: &Args) -> Result<Vec<Arc<Pattern>>, Fault> {
+    let texts = args.list("regex").map_or(&[][..], |list| list);
+    let compile = |text| cx.pattern(&Text::from(shown(text).into_owned()), Case::Ignored);
+    texts.iter().map(compile).collect()
+}
+
+fn matches_one(patterns: &[Arc<Pattern>], item: &Value) -> bool {
+    let text = shown(item);
+    patterns.iter().any(|pattern| pattern.is_match(&text))
+}
+
+/// The first element for which the test says `wanted`. Patterns go before a lambda.
 fn first_with(
     cx: &mut Context,
     scope: &Scope,
     args: &Args,
     wanted: bool,
 ) -> Result<Option<Value>, Fault> {
+    let patterns = patterns(cx, args)?;
+    if patterns.is_empty() && !args.has("filter") {
+        return Err(Fault::note("One of filter or regex must be provided"));
+    }
     for item in args.list("items").map_or(&[][..], |list| list) {
         cx.charge(1)?;
-        let passes = match args.lambda("filter") {
+        let passes = match args.lambda("filter").filter(|_| patterns.is_empty()) {
             Some(filter) => {
                 let value = filter.call(cx, scope, core::slice::from_ref(item))?;
                 truth(cx, scope, &value)?
             }
-            None => truth(cx, scope, item)?,
+            None => matches_one(&patterns, item),
         };
         if passes == wanted {
             return Ok(Some(item.clone()));
@@ -122,28 +139,23 @@ fn array(cx: &mut Context, scope: &Scope, args: &Args) -> Result<Value, Fault> {
     let mut out = args.list("_").map_or_else(Vec::new, |list| list.to_vec());
     for (_, lazy) in args.others() {
         let value = lazy.value(cx)?;
-        match crate::engine::resolve(cx, scope, value)? {
-            Value::List(list) => out.extend(list.iter().cloned()),
-            one => out.push(one),
-        }
+        out.push(crate::engine::resolve(cx, scope, value)?);
     }
     Ok(out.into())
 }
 
 fn filter(cx: &mut Context, scope: &Scope, args: &Args) -> Result<Value, Fault> {
-    let mut patterns = Vec::new();
-    for text in args.list("regex").map_or(&[][..], |list| list) {
-        patterns.push(cx.pattern(&Text::from(shown(text).into_owned()), Case::Ignored)?);
-    }
+    let patterns = patterns(cx, args)?;
     let mut out = Vec::new();
     for item in args.list("list").map_or(&[][..], |list| list) {
         cx.charge(1)?;
-        let text = shown(item);
-        let mut passes = patterns.iter().any(|pattern| pattern.is_match(&text));
-        if let (false, Some(condition)) = (passes, args.lambda("condition")) {
-            let value = condition.call(cx, scope, core::slice::from_ref(item))?;
-            passes = truth(cx, scope, &value)?;
-        }
+        let passes = match args.lambda("condition") {
+            Some(condition) => {
+                let value = condition.call(cx, scope, core::slice::from_ref(item))?;
+                truth(cx, scope, &value)?
+            }
+            None => !args.has("regex") || matches_one(&patterns, item),
+        };
         if passes {
             out.push(item.clone());
         }
@@ -226,7 +238,11 @@ fn slice(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
 }
 
 fn to_dict(cx: &mut Context, scope: &Scope, args: &Args) -> Result<Value, Fault> {
-    let Some(source) = args.rows("item") else { return Ok(Value::Null) };
+    let source = match args.rows("item") {
+        Some(RowSource::One(dict)) => return Ok(Value::Dict(dict.clone())),
+        Some(source) => source,
+        None => return Ok(Value::Null),
+    };
     let mut rows = source.open(cx, scope)?;
     let mut dict = RowBuilder::new();
     loop {

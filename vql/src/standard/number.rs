@@ -29,9 +29,9 @@ pub(super) static FUNCTIONS: &[&Function] = &[
     ),
     &Function::new(
         "atoi",
-        "The number that a text begins with; 0 if there is none.",
+        "The whole number in a text, `0x` and a leading 0 understood; 0 if it is none.",
         STRING,
-        |_, _, args| Ok(Value::Int(leading_int(bytes(args, "string")))),
+        |_, _, args| Ok(Value::Int(parsed_int(bytes(args, "string")))),
     ),
     &Function::new(
         "parse_float",
@@ -75,47 +75,31 @@ fn int(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     Ok(match value {
         Some(Value::Int(number)) => Value::Int(*number),
         Some(Value::Float(number)) => Value::Int(truncated(*number)),
-        Some(Value::Str(text)) => Value::Int(parsed_int(text).unwrap_or(0)),
+        Some(Value::Str(text)) => Value::Int(parsed_int(text)),
         _ => Value::Int(0),
     })
 }
 
-/// A whole number with an optional sign and prefix, or a fraction that is cut off.
-fn parsed_int(text: &[u8]) -> Option<i64> {
-    let text = core::str::from_utf8(text.trim_ascii()).ok()?;
+/// A whole number as Go reads one: a sign, then `0x`, `0o`, `0b`, a leading 0 for octal, or decimal digits.
+/// What is too large is the nearest number; anything else is 0.
+fn parsed_int(text: &[u8]) -> i64 {
+    let text = core::str::from_utf8(text).unwrap_or_default().to_ascii_lowercase();
     let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1_i128, digits),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(&text)),
     };
-    let lower = digits.to_ascii_lowercase();
-    let of_radix = |prefix: &str, radix| {
-        lower.strip_prefix(prefix).and_then(|digits| u64::from_str_radix(digits, radix).ok())
-    };
-    let number = of_radix("0x", 16)
-        .or_else(|| of_radix("0o", 8))
-        .or_else(|| of_radix("0b", 2))
-        .or_else(|| lower.parse::<u64>().ok());
-    match number {
-        Some(number) => i64::try_from(sign.saturating_mul(i128::from(number))).ok(),
-        None => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(truncated),
-    }
-}
-
-fn leading_int(text: &[u8]) -> i64 {
-    let text = text.trim_ascii_start();
-    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    if digits.starts_with(b"0x") || digits.starts_with(b"0X") {
-        return parsed_int(text).unwrap_or(0);
-    }
-    let is_negative = text.starts_with(b"-");
-    digits.iter().map_while(|byte| byte.checked_sub(b'0').filter(|digit| *digit < 10)).fold(
-        0_i64,
-        |sum, digit| {
-            let sum = sum.saturating_mul(10);
-            let digit = i64::from(digit);
-            if is_negative { sum.saturating_sub(digit) } else { sum.saturating_add(digit) }
-        },
-    )
+    let prefixes = [("0x", 16), ("0o", 8), ("0b", 2), ("0", 8)];
+    let prefixed = prefixes.into_iter().find_map(|(prefix, radix)| {
+        digits.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|rest| (rest, radix))
+    });
+    let (digits, radix) = prefixed.unwrap_or((digits, 10));
+    let number = digits.chars().try_fold(0_i128, |sum, digit| {
+        let digit = i128::from(digit.to_digit(radix)?);
+        Some(sum.saturating_mul(i128::from(radix)).saturating_add(digit))
+    });
+    let number = number.unwrap_or(0).saturating_mul(sign);
+    let nearest = if number < 0 { i64::MIN } else { i64::MAX };
+    i64::try_from(number).unwrap_or(nearest)
 }
 
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
@@ -155,7 +139,8 @@ fn humanize(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     Ok(relative(Time::from_seconds(seconds), cx.now()).into())
 }
 
-/// Two significant digits below ten, none behind the point otherwise, as people write sizes.
+/// Two significant digits below ten, none behind the point otherwise, as people write sizes. Rounded to
+/// tenths first, as upstream.
 fn scaled(count: i64, unit: f64, names: &[&str]) -> String {
     let mut scaled = number(&Value::Int(count)).unwrap_or(0.0);
     let mut names = names.iter();
@@ -166,6 +151,7 @@ fn scaled(count: i64, unit: f64, names: &[&str]) -> String {
         scaled /= unit;
         name = next;
     }
+    let scaled = libm::floor(scaled * 10.0 + 0.5) / 10.0;
     let has_fraction = name != "B" && scaled.abs() < 10.0;
     if has_fraction { format!("{scaled:.1} {name}") } else { format!("{scaled:.0} {name}") }
 }
@@ -209,15 +195,22 @@ mod tests {
 
     #[test]
     fn numbers_are_parsed_as_people_write_them() {
-        assert_eq!(parsed_int(b" 0x1f "), Some(31));
-        assert_eq!(parsed_int(b"-42"), Some(-42));
-        assert_eq!(parsed_int(b"1.9"), Some(1));
-        assert_eq!(parsed_int(b"9223372036854775808"), None);
-        assert_eq!(parsed_int(b"-9223372036854775808"), Some(i64::MIN));
-        assert_eq!(parsed_int(b"x"), None);
-        assert_eq!(leading_int(b"12 apples"), 12);
-        assert_eq!(leading_int(b"99999999999999999999"), i64::MAX);
-        assert_eq!(leading_int(b"none"), 0);
+        let cases: [(&[u8], i64); 11] = [
+            (b"0x1f", 31),
+            (b"-0x10", -16),
+            (b"-42", -42),
+            (b"017", 15),
+            (b"0", 0),
+            (b"1.9", 0),
+            (b" 5", 0),
+            (b"12 apples", 0),
+            (b"99999999999999999999", i64::MAX),
+            (b"-9223372036854775808", i64::MIN),
+            (b"-99999999999999999999", i64::MIN),
+        ];
+        for (text, number) in cases {
+            assert_eq!(parsed_int(text), number);
+        }
     }
 
     #[test]

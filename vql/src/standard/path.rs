@@ -32,7 +32,7 @@ pub(super) static FUNCTIONS: &[&Function] = &[
     ),
     &Function::new(
         "path_join",
-        "Components as one path.",
+        "Components as one path; one with slashes begins with a slash.",
         &[
             Arg::required("components", Kind::List, "Components or partial paths."),
             SEPARATOR,
@@ -111,14 +111,11 @@ fn path_join(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let mut out: Vec<u8> = Vec::new();
     for component in args.list("components").map_or(&[][..], |list| list) {
         let text = shown(component);
-        let is_first = out.is_empty();
         let parts: Vec<&[u8]> =
             text.split(|byte| *byte == separator).filter(|part| !part.is_empty()).collect();
-        if is_first && text.first() == Some(&separator) {
-            out.push(separator);
-        }
+        let is_absolute = separator == b'/';
         for part in parts {
-            if out.last().is_some_and(|last| *last != separator) {
+            if !out.is_empty() || is_absolute {
                 out.push(separator);
             }
             out.extend_from_slice(part);

@@ -89,13 +89,11 @@ fn parse_string_with_regex(cx: &mut Context, _: &Scope, args: &Args) -> Result<V
     let mut row = RowBuilder::new();
     for text in args.list("regex").map_or(&[][..], |list| list) {
         let pattern = cx.pattern(&Text::from(shown(text).into_owned()), Case::Ignored)?;
-        let found = pattern.captures_from(source, 0).unwrap_or_default();
+        let Some(found) = pattern.captures_from(source, 0) else { continue };
         for (at, name) in group_columns(&pattern).into_iter().enumerate() {
             let at = at.saturating_add(1);
-            // A name in several patterns keeps the value of the one that matched.
-            if row.get(&name).is_none_or(|value| shown(value).is_empty()) {
-                row.set(name, group(source, &found, at));
-            }
+            // Of several patterns with one name the last that matches counts.
+            row.set(name, group(source, &found, at));
         }
     }
     Ok(Value::from(row.build()))

@@ -299,8 +299,8 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Resolves what follows a backslash; answers how many bytes it used. An unknown escape
-/// stays as it is written.
+/// Resolves what follows a backslash; answers how many bytes it used. Of an unknown escape only the
+/// backslash goes, as in Velociraptor; `\x` without two digits stays as it is written.
 fn unescape(after: &[u8], value: &mut Vec<u8>) -> usize {
     let plain = match after.first() {
         Some(b'n') => b'\n',
@@ -317,10 +317,7 @@ fn unescape(after: &[u8], value: &mut Vec<u8>) -> usize {
             value.extend_from_slice(b"\\x");
             return 1;
         }
-        Some(other) => {
-            value.extend_from_slice(&[b'\\', *other]);
-            return 1;
-        }
+        Some(other) => *other,
         None => return 0,
     };
     value.push(plain);
