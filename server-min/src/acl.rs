@@ -115,6 +115,11 @@ impl Token {
         &self.principal
     }
 
+    /// The rules by which it decides.
+    pub fn acl(&self) -> &Acl {
+        &self.acl
+    }
+
     /// Where they count.
     pub fn org(&self) -> &OrgId {
         &self.org

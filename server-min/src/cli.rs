@@ -6,6 +6,7 @@
 mod acl_command;
 mod artifacts_command;
 mod audit_command;
+mod client_command;
 mod collect;
 mod config_command;
 mod console;
@@ -65,6 +66,9 @@ enum Command {
     /// Look at artifacts, check them, run them on clients
     #[command(subcommand)]
     Artifacts(artifacts_command::ArtifactsCommand),
+    /// Find, show, label and remove clients
+    #[command(subcommand)]
+    Client(client_command::ClientCommand),
     /// Make what a microcontroller needs to join the deployment
     Provision(provision_command::ProvisionOptions),
     /// Run VQL on the server's store, whether or not the server runs
@@ -115,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config_command::run(&invocation, command),
         Command::Frontend => frontend(&invocation),
         Command::Artifacts(command) => artifacts_command::run(&invocation, command),
+        Command::Client(command) => client_command::run(&invocation, &command),
         Command::Provision(options) => provision_command::run(&invocation, &options),
         Command::Query(options) => query_command::run(&invocation, &options),
         Command::Vql(command) => vql_command::run(command),

@@ -6,8 +6,10 @@
 
 pub mod account;
 pub mod acl;
+pub mod actor;
 pub mod artifact;
 pub mod cli;
+pub mod clients;
 pub mod config;
 pub mod entropy;
 pub mod frontend;

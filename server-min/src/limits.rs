@@ -42,6 +42,9 @@ pub const LABELS: usize = 64;
 /// Bytes of one text that an agent says about its host.
 pub const HOST_TEXT_BYTES: usize = 256;
 
+/// Bytes of names and values of all notes about one client, or about the server.
+pub const METADATA_BYTES: usize = 1 << 20;
+
 /// Bytes of JSON lines in one message after inflating: real clients send up to 5 MiB.
 pub const MESSAGE_ROW_BYTES: usize = 16 << 20;
 /// Rows in one message.

@@ -9,3 +9,4 @@ pub mod id;
 pub mod monitoring;
 pub mod policy;
 pub mod role;
+pub mod search;

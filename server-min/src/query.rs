@@ -8,22 +8,22 @@ mod client;
 mod collect;
 mod flow;
 mod json;
+mod metadata;
 mod monitoring;
 mod run;
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use troodon_vql::threads::HostThreads;
 use troodon_vql::{AllowList, Context, Fault, Registry, standard};
 
 use crate::acl::Token;
+use crate::actor::Actor;
 use crate::config::{Config, ConfigError};
 use crate::launcher::Launcher;
 use crate::limits::QUERY_THREADS_MAX;
-use crate::model::audit::Record;
 use crate::monitoring::Monitoring;
-use crate::store::{Store, now_us};
+use crate::store::Store;
 
 pub use run::{QueryFault, run};
 
@@ -40,17 +40,11 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Records what the caller does, before it is done.
-    fn record(&self, operation: &str, details: Value) -> Result<(), Fault> {
-        let record = Record {
-            time_us: now_us(),
-            org: self.token.org().clone(),
-            principal: self.token.principal().name().to_owned(),
-            operation: operation.to_owned(),
-            allowed: true,
-            details,
-        };
-        self.store.audit(record).map_err(fault)
+    /// The caller, as it acts on the store.
+    fn actor(&self) -> Actor {
+        let Self { store, token, .. } = self;
+        let (acl, principal, org) = (token.acl(), token.principal(), token.org());
+        Actor::new(store.clone(), acl.clone(), principal.clone(), org.clone())
     }
 }
 
@@ -66,7 +60,9 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
     for plugins in [artifact::PLUGINS, client::PLUGINS, flow::PLUGINS] {
         registry.add_plugins(plugins);
     }
-    for functions in [client::FUNCTIONS, collect::FUNCTIONS, monitoring::FUNCTIONS] {
+    for functions in
+        [client::FUNCTIONS, collect::FUNCTIONS, metadata::FUNCTIONS, monitoring::FUNCTIONS]
+    {
         registry.add_functions(functions);
     }
     let security = &config.security;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::account::{self, Accounts};
 use crate::acl::{Acl, Principal};
+use crate::actor::Actor;
 use crate::artifact::Repository;
 use crate::config::Config;
 use crate::launcher::Launcher;
@@ -77,6 +78,12 @@ impl Console {
             allowed,
             details,
         }
+    }
+
+    /// The caller, as it acts on the store.
+    pub(super) fn actor(&self) -> Actor {
+        let (store, acl) = (self.store.clone(), self.acl.clone());
+        Actor::new(store, acl, self.principal.clone(), OrgId::root())
     }
 
     /// The accounts, as the caller may manage them.

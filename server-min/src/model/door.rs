@@ -13,6 +13,16 @@ pub enum Door {
     Results,
     /// Look at the files of a collection.
     Uploads,
+    /// Look at the records of clients.
+    ShowClients,
+    /// Give labels to clients and take them away.
+    LabelClients,
+    /// Note something about a client.
+    NoteClients,
+    /// Note something about the server.
+    NoteServer,
+    /// Remove clients with all that belongs to them.
+    DeleteClients,
     /// See who signs in, and who may do what.
     ShowUsers,
     /// Make, lock and unlock users, and change others' passwords.
@@ -25,11 +35,16 @@ pub enum Door {
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Query,
         Self::Collect,
         Self::Results,
         Self::Uploads,
+        Self::ShowClients,
+        Self::LabelClients,
+        Self::NoteClients,
+        Self::NoteServer,
+        Self::DeleteClients,
         Self::ShowUsers,
         Self::ManageUsers,
         Self::Grant,
@@ -42,10 +57,14 @@ impl Door {
         match self {
             Self::Query => &[Permission::AnyQuery],
             Self::Collect => &[Permission::CollectClient],
-            Self::Results | Self::Uploads => &[Permission::ReadResults],
-            Self::ShowUsers | Self::ManageUsers | Self::Grant | Self::Audit => {
-                &[Permission::ServerAdmin]
-            }
+            Self::Results | Self::Uploads | Self::ShowClients => &[Permission::ReadResults],
+            Self::LabelClients | Self::NoteClients => &[Permission::LabelClient],
+            Self::ShowUsers
+            | Self::ManageUsers
+            | Self::Grant
+            | Self::Audit
+            | Self::NoteServer
+            | Self::DeleteClients => &[Permission::ServerAdmin],
         }
     }
 
@@ -57,6 +76,11 @@ impl Door {
             Self::Collect => "artifacts collect",
             Self::Results => "artifacts collect, unless with --no_wait",
             Self::Uploads => "artifacts uploads",
+            Self::ShowClients => "client list, client show, client search",
+            Self::LabelClients => "client label",
+            Self::NoteClients => "client note",
+            Self::NoteServer => "`server_set_metadata()` in a query",
+            Self::DeleteClients => "client delete",
             Self::ShowUsers => "user list, user show, acl show",
             Self::ManageUsers => "user add, user password, user lock, user unlock",
             Self::Grant => "acl grant, user add --role, config api_client --role",
@@ -72,6 +96,11 @@ impl Door {
             Self::Collect => "ScheduleFlow",
             Self::Results => "ReadResults",
             Self::Uploads => "ReadUploads",
+            Self::ShowClients => "ReadClients",
+            Self::LabelClients => "SetClientLabel",
+            Self::NoteClients => "SetClientMetadata",
+            Self::NoteServer => "SetServerMetadata",
+            Self::DeleteClients => "client_delete",
             Self::ShowUsers => "ShowUsers",
             Self::ManageUsers => "ManageUsers",
             Self::Grant => "user_grant",

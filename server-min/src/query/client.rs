@@ -1,31 +1,32 @@
-//! `clients()`, `client_info()`, `label()`.
+//! `clients()`, `client_info()`, `label()`, `client_delete()`.
 
-use std::sync::Arc;
-
-use serde_json::json;
 use troodon_vql::{
     Arg, Args, Availability, Context, Fault, Function, Kind, Permission, Plugin, Pull, Row, Rows,
     Scope, Value,
 };
 
 use super::json::{dict, texts};
-use super::{Backend, backend, fault};
-use crate::limits::QUERY_CLIENTS;
+use super::{backend, fault};
+use crate::clients;
+use crate::limits::{QUERY_CLIENTS, QUERY_FLOWS};
 use crate::model::client::{Client, Host};
 use crate::model::id::ClientId;
+use crate::model::search::Search;
+use crate::store::search::Page;
 
-pub(super) const PLUGINS: &[&Plugin] = &[&CLIENTS];
+pub(super) const PLUGINS: &[&Plugin] = &[&CLIENTS, &CLIENT_DELETE];
 pub(super) const FUNCTIONS: &[&Function] = &[&CLIENT_INFO, &LABEL];
 
 static CLIENTS: Plugin = Plugin::new(
     "clients",
-    "Yields the record of each client, in the order of ids.",
+    "Yields the record of each client: in the order of ids, or of what was found.",
     &[
         Arg::optional("client_id", Kind::String, "Only this client."),
         Arg::optional(
             "search",
             Kind::String,
-            "Only clients with `label:L`, `host:H` (`*` stands for anything), a part of the id or of the name.",
+            "Only clients with `label:L`, `host:H`, `mac:M`, or the beginning of an id, of a word in a name, of a label; \
+             `*` stands for anything.",
         ),
         Arg::optional("limit", Kind::Int, "At most so many."),
     ],
@@ -43,91 +44,22 @@ fn clients(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fau
         return Ok(Box::new(Pull::new(move |_| Ok(found.next()))));
     }
     let search = Search::parse(&args.string("search").unwrap_or_default());
-    let mut pages = Pages { backend, last: None, page: Vec::new().into_iter(), done: false };
+    let mut page = Vec::new().into_iter();
+    let mut cursor = None;
+    let mut done = false;
     Ok(Box::new(Pull::new(move |cx| {
-        while left > 0 {
-            cx.charge(1)?;
-            let Some(client) = pages.next()? else { break };
-            if search.finds(&client) {
-                left -= 1;
-                return Ok(Some(shown(&client)));
-            }
+        cx.charge(1)?;
+        if page.len() == 0 && !done {
+            let wanted = left.min(QUERY_CLIENTS);
+            let found = backend.store.search_clients(&search, cursor.as_ref(), wanted);
+            let Page { clients, next } = found.map_err(fault)?;
+            done = next.is_none();
+            (page, cursor) = (clients.into_iter(), next);
         }
-        Ok(None)
+        let Some(client) = page.next().filter(|_| left > 0) else { return Ok(None) };
+        left -= 1;
+        Ok(Some(shown(&client)))
     })))
-}
-
-/// All clients, a page at a time.
-struct Pages {
-    backend: Arc<Backend>,
-    last: Option<ClientId>,
-    page: std::vec::IntoIter<Client>,
-    done: bool,
-}
-
-impl Pages {
-    fn next(&mut self) -> Result<Option<Client>, Fault> {
-        if let Some(client) = self.page.next() {
-            return Ok(Some(client));
-        }
-        if self.done {
-            return Ok(None);
-        }
-        let page = self.backend.store.clients(self.last.as_ref(), QUERY_CLIENTS).map_err(fault)?;
-        self.done = page.len() < QUERY_CLIENTS;
-        self.last = page.last().map(|client| client.id);
-        self.page = page.into_iter();
-        Ok(self.page.next())
-    }
-}
-
-/// What `search` says, in lower case.
-enum Search {
-    All,
-    Label(String),
-    Host(String),
-    Part(String),
-}
-
-impl Search {
-    fn parse(text: &str) -> Self {
-        let text = text.trim().to_lowercase();
-        match text.split_once(':') {
-            _ if text.is_empty() || text == "all" => Self::All,
-            Some(("label", label)) => Self::Label(label.to_owned()),
-            Some(("host", host)) => Self::Host(host.to_owned()),
-            _ => Self::Part(text),
-        }
-    }
-
-    fn finds(&self, client: &Client) -> bool {
-        let hostname = client.host.hostname.to_lowercase();
-        match self {
-            Self::All => true,
-            Self::Label(wanted) => {
-                client.has_label(wanted)
-                    || client.labels.iter().any(|label| matches(wanted, &label.to_lowercase()))
-            }
-            Self::Host(wanted) => {
-                matches(wanted, &hostname) || matches(wanted, &client.host.fqdn.to_lowercase())
-            }
-            Self::Part(part) => {
-                client.id.as_str().to_lowercase().contains(part) || hostname.contains(part)
-            }
-        }
-    }
-}
-
-/// Whether `text` is the pattern, in which `*` stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((before, after)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(rest) = text.strip_prefix(before) else { return false };
-    rest.char_indices()
-        .map(|(at, _)| at)
-        .chain([rest.len()])
-        .any(|at| rest.get(at..).is_some_and(|tail| matches(after, tail)))
 }
 
 /// The row of a client. Columns and their units are Velociraptor's.
@@ -196,32 +128,58 @@ fn label(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
         .flat_map(|list| list.iter())
         .filter_map(|label| label.as_text().map(|text| text.to_str_lossy().into_owned()))
         .collect();
-    let backend = backend(cx)?;
-    let told = json!({"client_id": ClientId::as_str(&id), "label": labels});
     let (add, remove) = match args.string("op").as_deref() {
         None | Some("" | "set" | "add") => (labels, Vec::new()),
         Some("remove") => (Vec::new(), labels),
         Some(other) => return Err(Fault::error(format!("op is set or remove, not {other}"))),
     };
-    let operation = if remove.is_empty() { "SetClientLabel" } else { "RemoveClientLabel" };
-    backend.record(operation, told)?;
-    backend.store.label(&id, add, remove).map_err(fault)?;
+    clients::label(&backend(cx)?.actor(), &id, add, remove).map_err(fault)?;
     Ok(Value::Bool(true))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::matches;
+static CLIENT_DELETE: Plugin = Plugin::new(
+    "client_delete",
+    "Removes a client with its collections, files and events; yields what goes.",
+    &[
+        Arg::required("client_id", Kind::String, "Which client."),
+        Arg::optional("really_do_it", Kind::Bool, "Without it nothing is removed."),
+    ],
+    client_delete,
+)
+.needs(&[Permission::ServerAdmin])
+.on(Availability::Server);
 
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, text) in
-            [("web*", "web1"), ("*1", "web1"), ("w*b*", "web1"), ("*", ""), ("a", "a")]
-        {
-            assert!(matches(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in [("web", "web1"), ("*2", "web1"), ("b*", "web1"), ("", "a")] {
-            assert!(!matches(pattern, text), "{pattern} {text}");
+fn client_delete(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
+    let backend = backend(cx)?;
+    let id: ClientId = args.string("client_id").unwrap_or_default().parse().map_err(fault)?;
+    let really = args.flag("really_do_it");
+    let mut rows = Vec::new();
+    if backend.store.client(&id).map_err(fault)?.is_some() {
+        rows.push(gone(&id, "client", id.as_str(), really));
+    }
+    let mut skip = 0;
+    loop {
+        let page = backend.store.flows(&id, skip, QUERY_FLOWS).map_err(fault)?;
+        skip += page.len();
+        rows.extend(page.iter().map(|flow| gone(&id, "flow", flow.id.as_str(), really)));
+        if page.len() < QUERY_FLOWS {
+            break;
         }
     }
+    let names = backend.store.event_names(&id).map_err(fault)?;
+    rows.extend(names.iter().map(|name| gone(&id, "events", name.as_str(), really)));
+    if really {
+        clients::delete(&backend.actor(), &id).map_err(fault)?;
+    }
+    let mut rows = rows.into_iter();
+    Ok(Box::new(Pull::new(move |_| Ok(rows.next()))))
+}
+
+fn gone(client: &ClientId, kind: &str, name: &str, really: bool) -> Row {
+    dict([
+        ("client_id", Value::from(client.as_str())),
+        ("type", Value::from(kind)),
+        ("name", Value::from(name)),
+        ("really_do_it", Value::Bool(really)),
+    ])
 }

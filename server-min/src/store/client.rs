@@ -2,13 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Store, StoreError, now_us, signed, unsigned};
+use super::{Store, StoreError, flow, now_us, search, signed, unsigned};
 use crate::limits;
 use crate::model::client::{self, Client, Host};
 use crate::model::id::{ClientId, FlowId};
 
-const COLUMNS: &str = "id, enrolled_us, seen_us, address, host, labels, labels_changed_ns, \
+pub(super) const COLUMNS: &str = "id, enrolled_us, seen_us, address, host, labels, labels_changed_ns, \
                        event_table_version, interrogation";
+/// How many they are.
+pub(super) const COLUMN_COUNT: usize = 9;
 
 impl Store {
     /// Keeps the key of a client. Answers whether the client is a new one; the key of a known one stays.
@@ -18,12 +20,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub async fn enrol(&self, id: ClientId, public_key: Vec<u8>) -> Result<bool, StoreError> {
-        self.write_async(move |db| {
-            let sql = "INSERT INTO client (id, public_key, enrolled_us) VALUES (?1, ?2, ?3) \
-                       ON CONFLICT (id) DO NOTHING";
-            Ok(db.execute(sql, params![id.as_str(), public_key, signed(now_us())])? == 1)
-        })
-        .await
+        self.write_async(move |db| insert(db, &id, &public_key)).await
     }
 
     /// The public key of a client (PKCS#1, DER).
@@ -67,14 +64,7 @@ impl Store {
         after: Option<&ClientId>,
         limit: usize,
     ) -> Result<Vec<Client>, StoreError> {
-        self.read(|db| {
-            let sql = format!("SELECT {COLUMNS} FROM client WHERE id > ?1 ORDER BY id LIMIT ?2");
-            let mut query = db.prepare_cached(&sql)?;
-            let start = after.map_or("", ClientId::as_str);
-            let limit = i64::try_from(limit.min(limits::PAGE)).unwrap_or(i64::MAX);
-            let rows = query.query_and_then(params![start, limit], from_row)?;
-            rows.collect()
-        })
+        self.read(|db| page(db, after, limit))
     }
 
     /// How many clients there are.
@@ -100,18 +90,7 @@ impl Store {
         remove: Vec<String>,
     ) -> Result<bool, StoreError> {
         let id = *id;
-        self.write(move |db| {
-            let mut record = existing(db, &id)?;
-            let before = record.labels.clone();
-            let gone: Vec<String> = remove.iter().map(|text| text.trim().to_lowercase()).collect();
-            record.labels.retain(|held| !gone.contains(&held.to_lowercase()));
-            client::add_labels(&mut record.labels, add.iter().map(String::as_str));
-            if record.labels == before {
-                return Ok(false);
-            }
-            set_labels(db, &id, &record.labels)?;
-            Ok(true)
-        })
+        self.write(move |db| label(db, &id, &add, &remove))
     }
 
     /// Notes which collection asks the client about its host.
@@ -134,20 +113,69 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn delete_client(&self, id: &ClientId) -> Result<bool, StoreError> {
-        let flows: Vec<i64> = self.read(|db| {
-            let mut query = db.prepare("SELECT number FROM flow WHERE client = ?1")?;
-            let rows = query.query_map([id.as_str()], |row| row.get(0))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })?;
         let key = *id;
-        let found = self.write(move |db| {
-            Ok(db.execute("DELETE FROM client WHERE id = ?1", [key.as_str()])? == 1)
-        })?;
-        for flow in flows {
-            self.remove_upload_folder(flow)?;
-        }
+        let gone = self.write(move |db| delete(db, &key))?;
+        let found = gone.is_some();
+        self.remove_upload_folders(&gone.unwrap_or_default())?;
         Ok(found)
     }
+}
+
+/// Adds a client; answers whether it is a new one.
+pub(super) fn insert(
+    db: &Connection,
+    id: &ClientId,
+    public_key: &[u8],
+) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO client (id, public_key, enrolled_us) VALUES (?1, ?2, ?3) \
+               ON CONFLICT (id) DO NOTHING";
+    let fresh = db.execute(sql, params![id.as_str(), public_key, signed(now_us())])? == 1;
+    if fresh {
+        search::index(db, &existing(db, id)?)?;
+    }
+    Ok(fresh)
+}
+
+/// Gives labels and takes labels away; answers whether anything changed.
+pub(crate) fn label(
+    db: &Connection,
+    id: &ClientId,
+    add: &[String],
+    remove: &[String],
+) -> Result<bool, StoreError> {
+    let mut record = existing(db, id)?;
+    let before = record.labels.clone();
+    let gone: Vec<String> = remove.iter().map(|text| text.trim().to_lowercase()).collect();
+    record.labels.retain(|held| !gone.contains(&held.to_lowercase()));
+    client::add_labels(&mut record.labels, add.iter().map(String::as_str));
+    if record.labels == before {
+        return Ok(false);
+    }
+    set_labels(db, &record)?;
+    Ok(true)
+}
+
+/// Removes a client with all that belongs to it; answers the numbers of its collections, whose files are to be removed
+/// behind the transaction. `None`: there was no such client.
+pub(crate) fn delete(db: &Connection, id: &ClientId) -> Result<Option<Vec<i64>>, StoreError> {
+    let flows = flow::numbers_of(db, id)?;
+    flow::retire(db, &flows)?;
+    let found = db.execute("DELETE FROM client WHERE id = ?1", [id.as_str()])? == 1;
+    Ok(found.then_some(flows))
+}
+
+/// Records in the order of ids, behind an id.
+pub(super) fn page(
+    db: &Connection,
+    after: Option<&ClientId>,
+    limit: usize,
+) -> Result<Vec<Client>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM client WHERE id > ?1 ORDER BY id LIMIT ?2");
+    let mut query = db.prepare_cached(&sql)?;
+    let start = after.map_or("", ClientId::as_str);
+    let limit = i64::try_from(limit.min(limits::PAGE)).unwrap_or(i64::MAX);
+    let rows = query.query_and_then(params![start, limit], from_row)?;
+    rows.collect()
 }
 
 /// The record of a client within a transaction.
@@ -163,16 +191,13 @@ pub(super) fn existing(db: &Connection, id: &ClientId) -> Result<Client, StoreEr
     find(db, id)?.ok_or_else(|| StoreError::NoClient(id.to_string()))
 }
 
-/// Writes labels and makes the event table due.
-pub(super) fn set_labels(
-    db: &Connection,
-    id: &ClientId,
-    labels: &[String],
-) -> Result<(), StoreError> {
+/// Writes the labels of a record and makes the event table due.
+fn set_labels(db: &Connection, record: &Client) -> Result<(), StoreError> {
     let sql = "UPDATE client SET labels = ?2, labels_changed_ns = ?3 WHERE id = ?1";
     let changed_ns = signed(now_us().saturating_mul(1000));
-    db.execute(sql, params![id.as_str(), serde_json::to_string(labels)?, changed_ns])?;
-    Ok(())
+    let labels = serde_json::to_string(&record.labels)?;
+    db.execute(sql, params![record.id.as_str(), labels, changed_ns])?;
+    search::index(db, record)
 }
 
 /// Writes what the agent says about its host; its labels join those that are there.
@@ -183,17 +208,17 @@ pub(super) fn set_host(
     labels: &[String],
 ) -> Result<(), StoreError> {
     let mut record = existing(db, id)?;
-    if client::add_labels(&mut record.labels, labels.iter().map(String::as_str)) {
-        set_labels(db, id, &record.labels)?;
-    }
+    let is_labelled = client::add_labels(&mut record.labels, labels.iter().map(String::as_str));
     if record.host != *host {
         let text = serde_json::to_string(host)?;
         db.execute("UPDATE client SET host = ?2 WHERE id = ?1", params![id.as_str(), text])?;
+        record.host = host.clone();
+        search::index(db, &record)?;
     }
-    Ok(())
+    if is_labelled { set_labels(db, &record) } else { Ok(()) }
 }
 
-fn from_row(row: &Row<'_>) -> Result<Client, StoreError> {
+pub(super) fn from_row(row: &Row<'_>) -> Result<Client, StoreError> {
     let id: String = row.get(0)?;
     let interrogation: Option<String> = row.get(8)?;
     Ok(Client {

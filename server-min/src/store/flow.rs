@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params};
 use serde_json::json;
 use troodon_proto::{Cancel, Message, VeloMessage};
 
+use super::setting::{self, Setting};
 use super::{Store, StoreError, audit, client, now_us, signed, task, unsigned};
 use crate::limits;
 use crate::model::audit::Record;
@@ -128,6 +129,7 @@ impl Store {
         let (client, id) = (*client, id.clone());
         let number = self.write(move |db| match existing(db, &client, &id) {
             Ok((number, _)) => {
+                retire(db, &[number])?;
                 db.execute("DELETE FROM flow WHERE number = ?1", [number])?;
                 Ok(Some(number))
             }
@@ -141,11 +143,13 @@ impl Store {
 
 fn insert(db: &Connection, client: &ClientId, flow: &NewFlow) -> Result<(), StoreError> {
     let artifacts: Vec<&str> = flow.artifacts.iter().map(ArtifactName::as_str).collect();
-    let sql = "INSERT INTO flow (client, id, creator, artifacts, spec, request, urgent, created_us) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT INTO flow \
+               (number, client, id, creator, artifacts, spec, request, urgent, created_us) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     db.execute(
         sql,
         params![
+            next_number(db)?,
             client.as_str(),
             flow.id.as_str(),
             flow.creator,
@@ -157,6 +161,39 @@ fn insert(db: &Connection, client: &ClientId, flow: &NewFlow) -> Result<(), Stor
         ],
     )?;
     task::queue_flow(db, client, db.last_insert_rowid(), flow.urgent)
+}
+
+/// A number that no collection ever had: the files of a deleted one may still be on their way out.
+fn next_number(db: &Connection) -> Result<i64, StoreError> {
+    let latest: i64 =
+        db.query_row("SELECT coalesce(max(number), 0) FROM flow", [], |row| row.get(0))?;
+    Ok(latest.max(retired(db)?).saturating_add(1))
+}
+
+/// The highest number of collections that are gone.
+fn retired(db: &Connection) -> Result<i64, StoreError> {
+    match setting::find(db, Setting::RetiredFlow)? {
+        None => Ok(0),
+        Some(bytes) => {
+            bytes.try_into().map(i64::from_be_bytes).map_err(|_| StoreError::Damaged("a number"))
+        }
+    }
+}
+
+/// Notes that these numbers are not to be used again.
+pub(super) fn retire(db: &Connection, numbers: &[i64]) -> Result<(), StoreError> {
+    let highest = numbers.iter().copied().max().unwrap_or_default();
+    if highest > retired(db)? {
+        setting::put(db, Setting::RetiredFlow, &highest.to_be_bytes())?;
+    }
+    Ok(())
+}
+
+/// The numbers of all collections of a client.
+pub(super) fn numbers_of(db: &Connection, client: &ClientId) -> Result<Vec<i64>, StoreError> {
+    let mut query = db.prepare_cached("SELECT number FROM flow WHERE client = ?1")?;
+    let rows = query.query_map([client.as_str()], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Marks a collection as ended by the server and takes it out of the queue.

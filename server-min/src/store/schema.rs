@@ -2,10 +2,13 @@
 
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::{StoreError, search};
 
 /// Each entry brings the schema from the version that is its index to the next. Entries are never edited, only added.
-const MIGRATIONS: &[&str] = &[include_str!("schema/v1.sql"), include_str!("schema/v2.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/v1.sql"), include_str!("schema/v2.sql"), include_str!("schema/v3.sql")];
+/// The version from which on clients are found by an index.
+const INDEXED: u32 = 3;
 
 /// Brings the tables to the current version, in one transaction.
 ///
@@ -22,6 +25,9 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     for step in MIGRATIONS.iter().skip(done) {
         transaction.execute_batch(step)?;
+    }
+    if found < INDEXED {
+        search::index_all(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", current)?;
     transaction.commit()?;
@@ -48,6 +54,21 @@ mod tests {
             assert_eq!(version(&connection), u32::try_from(MIGRATIONS.len()).unwrap());
             connection.prepare("SELECT id FROM client").unwrap();
         }
+    }
+
+    #[test]
+    fn the_clients_of_an_older_store_are_found() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for step in MIGRATIONS.iter().take(2) {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        let sql = "INSERT INTO client (id, public_key, enrolled_us, host, labels) \
+                   VALUES ('C.0123456789abcdef', x'01', 1, '{\"hostname\":\"Web\"}', '[\"Lab\"]')";
+        connection.execute(sql, []).unwrap();
+        migrate(&mut connection).unwrap();
+        let sql = "SELECT count(*) FROM client_term WHERE term IN ('host:web', 'label:lab')";
+        assert_eq!(connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
     }
 
     #[test]

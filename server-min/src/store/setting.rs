@@ -13,6 +13,10 @@ pub enum Setting {
     CompiledEventTable,
     /// `GUI.initial_users` were made.
     InitialUsers,
+    /// The highest number of a deleted collection.
+    RetiredFlow,
+    /// What administrators note about the server: a JSON object.
+    ServerMetadata,
 }
 
 impl Setting {
@@ -21,6 +25,8 @@ impl Setting {
             Self::EventTable => "event_table",
             Self::CompiledEventTable => "compiled_event_table",
             Self::InitialUsers => "initial_users",
+            Self::RetiredFlow => "retired_flow",
+            Self::ServerMetadata => "server_metadata",
         }
     }
 }

@@ -96,6 +96,11 @@ impl Store {
         Ok(())
     }
 
+    /// Removes the files of collections that are gone.
+    pub(crate) fn remove_upload_folders(&self, flows: &[i64]) -> Result<(), StoreError> {
+        flows.iter().try_for_each(|flow| self.remove_upload_folder(*flow))
+    }
+
     pub(super) fn remove_upload_folder(&self, flow: i64) -> Result<(), StoreError> {
         match fs::remove_dir_all(self.upload_folder(flow)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),

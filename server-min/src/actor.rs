@@ -1,0 +1,85 @@
+//! Somebody who acts on the store: their rights are asked for at a door, and what they do is kept on record with it.
+
+use serde_json::Value;
+
+use crate::acl::{Acl, Principal};
+use crate::model::audit::Record;
+use crate::model::door::Door;
+use crate::model::id::OrgId;
+use crate::store::{Store, StoreError, now_us};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// Lockdown, or the caller's rights.
+    #[error("PermissionDenied: {0}")]
+    Denied(String),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Wrong(String),
+    /// The store refuses or cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A principal in an organisation, with the store on which it acts.
+#[derive(Clone)]
+pub struct Actor {
+    store: Store,
+    acl: Acl,
+    principal: Principal,
+    org: OrgId,
+}
+
+impl Actor {
+    /// As this principal may.
+    pub fn new(store: Store, acl: Acl, principal: Principal, org: OrgId) -> Self {
+        Self { store, acl, principal, org }
+    }
+
+    /// Where it acts.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Who it is.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Passes a door. Answers the record that belongs into the transaction of what is done behind it.
+    ///
+    /// # Errors
+    /// The caller may not, which is on record then; the store cannot be written.
+    pub fn enter(&self, door: Door, details: Value) -> Result<Record, ActError> {
+        let mut record = self.record(door.operation(), details);
+        let Err(denied) = self.acl.check(&self.principal, &self.org, door.permissions()) else {
+            return Ok(record);
+        };
+        record.allowed = false;
+        if let Some(details) = record.details.as_object_mut() {
+            details.insert("refused".into(), denied.to_string().into());
+        }
+        self.store.audit(record)?;
+        Err(ActError::Denied(denied.to_string()))
+    }
+
+    /// Passes a door behind which nothing is changed.
+    ///
+    /// # Errors
+    /// Those of [`Actor::enter`].
+    pub fn look(&self, door: Door) -> Result<(), ActError> {
+        self.enter(door, Value::Object(serde_json::Map::new())).map(drop)
+    }
+
+    fn record(&self, operation: &str, details: Value) -> Record {
+        Record {
+            time_us: now_us(),
+            org: self.org.clone(),
+            principal: self.principal.name().to_owned(),
+            operation: operation.to_owned(),
+            allowed: true,
+            details,
+        }
+    }
+}

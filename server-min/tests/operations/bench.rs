@@ -1,0 +1,80 @@
+//! A deployment in a folder of its own, and its command line.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use troodon_server::model::id::ClientId;
+use troodon_server::store::Store;
+
+pub struct Bench {
+    pub config: PathBuf,
+    pub store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self::merged("{}")
+    }
+
+    pub fn merged(patch: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let places = serde_json::json!({
+            "Datastore": {"location": data, "filestore_directory": data},
+            "Frontend": {"bind_address": "127.0.0.1"},
+        });
+        let made = Command::new(env!("CARGO_BIN_EXE_troodon"))
+            .args(["config", "generate", "--merge", &places.to_string(), "--merge", patch])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        let config = folder.path().join("server.config.yaml");
+        std::fs::write(&config, made.stdout).unwrap();
+        Self { config, store: Store::open(&data).unwrap(), _folder: folder }
+    }
+
+    /// A client with this number.
+    pub fn client(&self, number: u64) -> ClientId {
+        let id: ClientId = format!("C.{number:016x}").parse().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(self.store.enrol(id, vec![1, 2, 3])).unwrap());
+        id
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_troodon"));
+        command.arg("--config").arg(&self.config).args(arguments).output().unwrap()
+    }
+
+    /// The standard output of a command that succeeds.
+    pub fn output(&self, arguments: &[&str]) -> String {
+        let done = self.run(arguments);
+        assert!(done.status.success(), "{arguments:?}: {}", text(&done.stderr));
+        text(&done.stdout).to_owned()
+    }
+
+    /// The standard error of a command that fails without output.
+    pub fn refusal(&self, arguments: &[&str]) -> String {
+        let done = self.run(arguments);
+        assert!(!done.status.success() && done.stdout.is_empty(), "{arguments:?}");
+        text(&done.stderr).to_owned()
+    }
+
+    /// The rows of a query.
+    pub fn rows(&self, vql: &str) -> Vec<Value> {
+        serde_json::from_str(&self.output(&["query", "--format", "json", vql])).unwrap()
+    }
+
+    /// Operations of a principal in the audit log, with what became of them.
+    pub fn audited(&self, principal: &str) -> Vec<(String, bool)> {
+        let records = self.store.audit_records(0, 10_000).unwrap();
+        let own = records.into_iter().map(|(_, one)| one).filter(|one| one.principal == principal);
+        own.map(|one| (one.operation, one.allowed)).collect()
+    }
+}
+
+pub fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}

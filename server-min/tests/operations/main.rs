@@ -1,0 +1,12 @@
+//! What responders do all day, from the command line: clients, hunts, exports.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod bench;
+mod clients;
