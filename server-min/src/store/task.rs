@@ -103,7 +103,7 @@ pub(super) fn queue_flow(
 ) -> Result<(), StoreError> {
     check_room(db, client)?;
     let sql = "INSERT INTO task (client, flow, urgent) VALUES (?1, ?2, ?3)";
-    db.execute(sql, params![client.as_str(), flow, urgent])?;
+    db.prepare_cached(sql)?.execute(params![client.as_str(), flow, urgent])?;
     Ok(())
 }
 
@@ -115,13 +115,15 @@ pub(super) fn queue_message(
 ) -> Result<(), StoreError> {
     check_room(db, client)?;
     let sql = "INSERT INTO task (client, message, urgent) VALUES (?1, ?2, ?3)";
-    db.execute(sql, params![client.as_str(), message.encode_to_vec(), message.urgent])?;
+    let parameters = params![client.as_str(), message.encode_to_vec(), message.urgent];
+    db.prepare_cached(sql)?.execute(parameters)?;
     Ok(())
 }
 
 fn check_room(db: &Connection, client: &ClientId) -> Result<(), StoreError> {
     let sql = "SELECT count(*) FROM task WHERE client = ?1";
-    let waiting: u64 = super::unsigned(db.query_row(sql, [client.as_str()], |row| row.get(0))?);
+    let mut query = db.prepare_cached(sql)?;
+    let waiting = super::unsigned(query.query_row([client.as_str()], |row| row.get(0))?);
     if waiting >= limits::QUEUED_TASKS {
         return Err(StoreError::Limit("the task queue of the client", limits::QUEUED_TASKS));
     }
@@ -136,13 +138,21 @@ fn flows_in_flight(db: &Connection, client: &ClientId) -> Result<usize, StoreErr
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
+/// Collections that are with client ?1 and of which nothing was heard from time ?2 to now, ?3. What is noted as later than
+/// now was noted before the clock was set back, and says nothing.
+const SILENT: &str = "client = ?1 AND complete = 0 AND delivered_us > 0 \
+                      AND NOT (delivered_us BETWEEN ?2 AND ?3 OR active_us BETWEEN ?2 AND ?3 \
+                               OR asked_us BETWEEN ?2 AND ?3)";
+
 fn anything_due(db: &Connection, client: &ClientId, now_us: u64) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM task WHERE client = ?1) \
-               OR EXISTS (SELECT 1 FROM flow WHERE client = ?1 AND complete = 0 \
-                  AND delivered_us > 0 AND max(delivered_us, active_us, asked_us) < ?2)";
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM task WHERE client = ?1) \
+         OR EXISTS (SELECT 1 FROM flow WHERE {SILENT})"
+    );
     let silent_since = signed(now_us.saturating_sub(limits::SILENT_FLOW_US));
-    let mut query = db.prepare_cached(sql)?;
-    Ok(query.query_row(params![client.as_str(), silent_since], |row| row.get(0))?)
+    let mut query = db.prepare_cached(&sql)?;
+    let parameters = params![client.as_str(), silent_since, signed(now_us)];
+    Ok(query.query_row(parameters, |row| row.get(0))?)
 }
 
 /// One entry of the queue: its number, the flow to start or the message to send, and whether it overtakes.
@@ -181,7 +191,7 @@ fn take_queued(
         };
         bytes = bytes.saturating_add(message.encoded_len());
         messages.push(message);
-        db.execute("DELETE FROM task WHERE number = ?1", [task])?;
+        db.prepare_cached("DELETE FROM task WHERE number = ?1")?.execute([task])?;
     }
     Ok(messages)
 }
@@ -189,7 +199,7 @@ fn take_queued(
 /// Marks a collection as delivered and makes the message that starts it.
 fn deliver(db: &Connection, flow: i64, now_us: u64) -> Result<VeloMessage, StoreError> {
     let sql = "UPDATE flow SET delivered_us = ?2, deliveries = deliveries + 1 WHERE number = ?1";
-    db.execute(sql, params![flow, signed(now_us)])?;
+    db.prepare_cached(sql)?.execute(params![flow, signed(now_us)])?;
     let sql = "SELECT id, request, urgent FROM flow WHERE number = ?1";
     let mut query = db.prepare_cached(sql)?;
     let (id, request, urgent): (String, Vec<u8>, bool) =
@@ -210,9 +220,8 @@ fn ask_about_silent(
     now_us: u64,
 ) -> Result<Option<VeloMessage>, StoreError> {
     let silent_since = signed(now_us.saturating_sub(limits::SILENT_FLOW_US));
-    let sql = "UPDATE flow SET asked_us = ?3 WHERE client = ?1 AND complete = 0 \
-               AND delivered_us > 0 AND max(delivered_us, active_us, asked_us) < ?2 RETURNING id";
-    let mut query = db.prepare_cached(sql)?;
+    let sql = format!("UPDATE flow SET asked_us = ?3 WHERE {SILENT} RETURNING id");
+    let mut query = db.prepare_cached(&sql)?;
     let rows = query
         .query_map(params![client.as_str(), silent_since, signed(now_us)], |row| row.get(0))?;
     let flow_id = rows.collect::<Result<Vec<String>, _>>()?;
