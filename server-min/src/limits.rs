@@ -22,6 +22,8 @@ pub const SIGN_IN_WAIT_SECONDS: u64 = 300;
 
 /// Connections to the store for reading that are kept open; more are opened under load and closed after use.
 pub const IDLE_READERS: usize = 4;
+/// Compiled SQL statements that each connection keeps; taking messages in needs about twenty.
+pub const STATEMENTS_KEPT: usize = 64;
 /// KiB of page cache of a reading connection: rows are read in order, so that a larger one only costs memory.
 pub const READER_CACHE_KIB: u32 = 256;
 /// KiB of page cache of the writing connection.

@@ -121,6 +121,7 @@ impl Store {
         connection.pragma_update(None, "journal_size_limit", limits::WAL_KEPT_BYTES)?;
         connection.pragma_update(None, "cache_size", -i64::from(limits::WRITER_CACHE_KIB))?;
         schema::migrate(&mut connection)?;
+        connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_KEPT);
         let writer = Writer::start(connection)?;
         let shared = Shared { folder: folder.to_owned(), writer, readers: Mutex::default() };
         Ok(Self { shared: Arc::new(shared) })
@@ -215,6 +216,7 @@ impl Store {
         let connection = Connection::open_with_flags(database(&self.shared.folder), flags)?;
         connection.busy_timeout(Duration::from_millis(limits::STORE_BUSY_MS))?;
         connection.pragma_update(None, "cache_size", -i64::from(limits::READER_CACHE_KIB))?;
+        connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_KEPT);
         Ok(connection)
     }
 

@@ -25,7 +25,7 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub(crate) async fn grant_events(
+    pub async fn grant_events(
         &self,
         client: ClientId,
         table: &VqlEventTable,

@@ -31,7 +31,8 @@ impl Store {
         self.write_async(move |db| {
             let sql = "UPDATE client SET seen_us = max(seen_us, ?2), address = ?3 WHERE id = ?1";
             let address = origin.address.to_string();
-            if db.execute(sql, params![client.as_str(), signed(origin.now_us), address])? == 0 {
+            let parameters = params![client.as_str(), signed(origin.now_us), address];
+            if db.prepare_cached(sql)?.execute(parameters)? == 0 {
                 return Err(StoreError::NoClient(client.to_string()));
             }
             let mut batch =
@@ -195,7 +196,8 @@ impl Batch<'_> {
             Fact::EventTable(version) => {
                 let sql = "UPDATE client SET event_table_version = ?2 \
                            WHERE id = ?1 AND event_table_version <> ?2";
-                self.db.execute(sql, params![self.client.as_str(), signed(version)])?;
+                let parameters = params![self.client.as_str(), signed(version)];
+                self.db.prepare_cached(sql)?.execute(parameters)?;
                 Ok(None)
             }
         }
@@ -312,7 +314,7 @@ impl Batch<'_> {
         let sql =
             "UPDATE flow SET upload_bytes = upload_bytes + ?2, active_us = ?3 WHERE number = ?1";
         let fresh = signed(end.saturating_sub(before));
-        db.execute(sql, params![grant.number, fresh, signed(now_us)])?;
+        db.prepare_cached(sql)?.execute(params![grant.number, fresh, signed(now_us)])?;
         grant.heard = true;
         Ok(None)
     }
@@ -379,7 +381,7 @@ fn append(
         Some(found) => found,
         None => {
             let sql = "INSERT INTO result_set (flow, name) VALUES (?1, ?2)";
-            db.execute(sql, params![flow, name])?;
+            db.prepare_cached(sql)?.execute(params![flow, name])?;
             (db.last_insert_rowid(), 0, 0)
         }
     };
