@@ -6,6 +6,7 @@ pub mod agent;
 pub mod certificates;
 pub mod comms;
 pub mod envelope;
+pub mod formats;
 pub mod keys;
 pub mod names;
 pub mod query;
@@ -39,6 +40,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "provision", run: comms::provision, seeds: comms::provisions },
     Target { name: "queue_records", run: comms::queue_records, seeds: comms::records },
     Target { name: "agent_inputs", run: agent::agent_inputs, seeds: agent::steps },
+    Target { name: "profile", run: formats::profile, seeds: formats::profiles },
+    Target { name: "grok", run: formats::grok, seeds: formats::groks },
+    Target { name: "document", run: formats::document, seeds: formats::documents },
 ];
 
 /// The program of a target: under cargo-fuzz a fuzzer, else one that runs the files it is given.

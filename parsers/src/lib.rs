@@ -5,6 +5,7 @@
 //! permissions apply; nothing here opens a path by itself.
 
 pub mod limits;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod whole;
 pub mod xml;
@@ -16,5 +17,6 @@ use troodon_vql::Registry;
 pub fn add(registry: &mut Registry) {
     registry.add_functions(xml::FUNCTIONS);
     registry.add_functions(yaml::FUNCTIONS);
+    #[cfg(feature = "sqlite")]
     registry.add_plugins(sqlite::PLUGINS);
 }

@@ -1,0 +1,93 @@
+//! Files in formats that queries take apart.
+
+use std::sync::Arc;
+
+use troodon_vql::{Budget, Expression, Now, Registry, Session, Setup, Text, Value, json, standard};
+
+/// The value of an expression over `Data`, within a small budget; its JSON is well-formed text.
+fn evaluate(expression: &str, variables: &[(&'static str, &[u8])]) {
+    let mut registry = Registry::core();
+    standard::add(&mut registry);
+    let mut setup = Setup::agent(Arc::new(registry));
+    setup.budget = Budget { steps: Some(20_000), ..Budget::board() };
+    let mut session = Session::new(setup);
+    for (name, bytes) in variables {
+        session.set(*name, Text::from(*bytes));
+    }
+    let expression = Expression::parse(expression).expect("the expression is fixed");
+    if let Ok(value) = session.evaluate(Now::default(), &expression) {
+        check(&value);
+    }
+}
+
+fn check(value: &Value) {
+    let text = json::to_string(value);
+    assert!(!text.contains('\n'), "{text:?}");
+}
+
+fn halves(data: &[u8]) -> (&[u8], &[u8]) {
+    let at = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+    (data.get(..at).unwrap_or_default(), data.get(at + 1..).unwrap_or_default())
+}
+
+/// A profile, a NUL, and the file that it describes.
+pub fn profile(data: &[u8]) {
+    let (profile, file) = halves(data);
+    let call = "parse_binary(accessor='data', filename=Data, profile=Profile, struct='A')";
+    evaluate(call, &[("Profile", profile), ("Data", file)]);
+}
+
+/// A grok pattern or a template, a NUL, and a text.
+pub fn grok(data: &[u8]) {
+    let (pattern, text) = halves(data);
+    let variables = [("Pattern", pattern), ("Data", text)];
+    evaluate(
+        "grok(grok=Pattern, data=Data, patterns=dict(A='%{B}', B='%{A}'), all_captures=TRUE)",
+        &variables,
+    );
+    evaluate(
+        "template(template=Pattern, expansion=dict(Data=Data, L=(1, 2)), html=TRUE)",
+        &variables,
+    );
+}
+
+/// An XML or YAML document.
+pub fn document(data: &[u8]) {
+    for value in [troodon_parsers::xml::parse(data), troodon_parsers::yaml::parse(data)] {
+        match value {
+            Ok(value) => check(&value),
+            Err(why) => assert!(!why.is_empty()),
+        }
+    }
+}
+
+/// Seeds of [`profile`].
+#[must_use]
+pub fn profiles() -> Vec<Vec<u8>> {
+    let texts = [
+        "[[\"A\",\"x=>x.N + 4\",[[\"N\",0,\"uint8\"],[\"S\",1,\"String\",{\"length\":\"x=>x.N\"}],[\"L\",4,\"Array\",{\"type\":\"B\",\"count\":\"x=>x.N\",\"sentinel\":\"x=>x.X = 3\"}],[\"P\",0,\"Profile\",{\"type\":\"A\",\"offset\":\"x=>x.EndOf\"}]]],[\"B\",2,[[\"X\",0,\"int16b\"]]]]\0\x03abcdefghijkl",
+        "[[\"A\",8,[[\"E\",0,\"Enumeration\",{\"type\":\"uint8\",\"map\":{\"x\":3}}],[\"F\",1,\"Flags\",{\"bitmap\":{\"a\":70}}],[\"B\",0,\"BitField\",{\"start_bit\":60,\"end_bit\":4}],[\"T\",0,\"WinFileTime\"],[\"D\",0,\"FatTimestamp\"],[\"V\",0,\"leb128\"],[\"W\",0,\"String\",{\"encoding\":\"utf16\"}],[\"U\",0,\"Union\",{\"selector\":\"x=>x.E\",\"choices\":{\"x\":\"A\"}}],[\"Q\",0,\"Pointer\",{\"type\":\"float64\"}],],],]\0\x03\x7f\x7f\x7f\x7f",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// Seeds of [`grok`].
+#[must_use]
+pub fn groks() -> Vec<Vec<u8>> {
+    let texts = [
+        "%{SYSLOGBASE} %{GREEDYDATA:x.y}\0Jan  2 03:04:05 host sshd[123]: Accepted",
+        "%{COMBINEDAPACHELOG}|%{TIMESTAMP_ISO8601}%{URI}%{A}\0127.0.0.1 - - [1",
+        "a {{- if .Data }}{{ range .L }}{{ . }}{{ else if not .X }}{{ end }}{{ end -}} {{ len $.L }}\0<&>",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// Seeds of [`document`].
+#[must_use]
+pub fn documents() -> Vec<Vec<u8>> {
+    let texts = [
+        "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY e 'x'>]><a x='&lt;'><n:b>&#65;&e;</n:b><b/><![CDATA[c]]>t</a>",
+        "a: &x [1, 2.5, null, ~, 0x1f, *x]\nb:\n  - |\n    text\n  - {c: d, ? e : f}\n--- !!str 1\n",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
