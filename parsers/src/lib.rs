@@ -4,6 +4,8 @@
 //! bounded by [`limits`], and a damaged file is a message in the query's log. Files are read through accessors, whose
 //! permissions apply; nothing here opens a path by itself.
 
+#[cfg(feature = "http")]
+mod http;
 pub mod limits;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -17,6 +19,8 @@ use troodon_vql::Registry;
 pub fn add(registry: &mut Registry) {
     registry.add_functions(xml::FUNCTIONS);
     registry.add_functions(yaml::FUNCTIONS);
+    #[cfg(feature = "http")]
+    registry.add_plugins(http::PLUGINS);
     #[cfg(feature = "sqlite")]
     registry.add_plugins(sqlite::PLUGINS);
 }

@@ -30,3 +30,21 @@ pub const SQLITE_LOOK_EVERY: i32 = 10_000;
 
 /// How long one look waits for a row. Cancellation is noticed between two looks.
 pub const SQLITE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Bytes of one answer of the network.
+pub const HTTP_LEN_MAX: u64 = 4 << 30;
+
+/// Bytes of a piece of an answer when the call sets none.
+pub const HTTP_CHUNK_DEFAULT: usize = 4 << 20;
+
+/// Bytes of a piece of an answer; it is one value.
+pub const HTTP_CHUNK_MAX: usize = 16 << 20;
+
+/// Redirects that are followed; the answer of one more is shown as it is.
+pub const HTTP_REDIRECTS_MAX: u32 = 5;
+
+/// How long a server may take to accept a connection, or to begin its answer. Other queries wait meanwhile.
+pub const HTTP_SILENCE_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How long a whole answer may take.
+pub const HTTP_WHOLE_MAX: std::time::Duration = std::time::Duration::from_secs(600);

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use troodon_vql::{
-    Event, Level, LogSink, Now, Program, Query, Registry, Session, Setup, Text, json, standard,
+    Access, Denied, Event, Level, LogSink, Now, Permission, Program, Query, Registry, Session,
+    Setup, Text, json, standard,
 };
 
 #[derive(Clone, Default)]
@@ -23,14 +24,27 @@ impl LogSink for Log {
     }
 }
 
+struct Everything;
+
+impl Access for Everything {
+    fn check(&self, _: &[Permission]) -> Result<(), Denied> {
+        Ok(())
+    }
+}
+
 /// The rows of a query as JSON, and what it logged.
 fn rows(vql: &str, data: &[u8]) -> (Vec<String>, Vec<String>) {
+    rows_for(Arc::new(Everything), vql, data)
+}
+
+fn rows_for(access: Arc<dyn Access>, vql: &str, data: &[u8]) -> (Vec<String>, Vec<String>) {
     let mut registry = Registry::core();
     standard::add(&mut registry);
     troodon_parsers::add(&mut registry);
     let log = Log::default();
     let mut setup = Setup::agent(Arc::new(registry));
     setup.log = Box::new(log.clone());
+    setup.access = access;
     let mut session = Session::new(setup);
     session.set("Data", Text::from(data));
     let mut query = Query::new(Program::parse(vql).unwrap());
@@ -134,4 +148,92 @@ fn documents_are_read_through_accessors() {
     let (xml, log) = rows("SELECT parse_xml(accessor='data', file=Data) AS B FROM scope()", b"<a>");
     assert_eq!(xml, [r#"{"B":null}"#]);
     assert_eq!(log, ["parse_xml: byte 3: unexpected end of file"]);
+}
+
+/// Answers each connection with these bytes, and hands out what was asked.
+fn server(answer: &'static [u8]) -> (u16, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (asked, requests) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let count = stream.read(&mut request).unwrap();
+            let text = String::from_utf8_lossy(&request[..count]).into_owned();
+            stream.write_all(answer).unwrap();
+            if asked.send(text).is_err() {
+                return;
+            }
+        }
+    });
+    (port, requests)
+}
+
+#[test]
+fn an_answer_of_the_network_comes_in_pieces_with_its_headers() {
+    let (port, requests) = server(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Odd: 1\r\nConnection: close\r\n\r\nhello",
+    );
+    let vql = format!(
+        "SELECT Content, Response, Headers.`X-Odd` AS H
+         FROM http_client(url='http://127.0.0.1:{port}/a', params=dict(q='a b'), headers=dict(`X-Ours`='2'), chunk_size=3)"
+    );
+    let (rows, log) = rows(&vql, b"");
+    let expected = [
+        r#"{"Content":"hel","Response":200,"H":["1"]}"#,
+        r#"{"Content":"lo","Response":200,"H":["1"]}"#,
+    ];
+    assert_eq!(rows, expected, "{log:?}");
+    let request = requests.recv().unwrap();
+    assert!(request.starts_with("GET /a?q=a%20b HTTP/1.1\r\n"), "{request}");
+    assert!(request.to_lowercase().contains("x-ours: 2"), "{request}");
+}
+
+#[test]
+fn an_error_of_the_server_is_an_answer_and_no_server_is_a_500() {
+    let (port, _requests) =
+        server(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let vql = format!("SELECT Content, Response FROM http_client(url='http://127.0.0.1:{port}/a')");
+    assert_eq!(rows(&vql, b"").0, [r#"{"Content":"","Response":404}"#]);
+    let (answers, log) =
+        rows("SELECT Response, Headers FROM http_client(url='http://127.0.0.1:1/')", b"");
+    assert_eq!(answers, [r#"{"Response":500,"Headers":null}"#]);
+    assert!(log[0].starts_with("http_client: http://127.0.0.1:1/: "), "{log:?}");
+    let (answers, _) = rows("SELECT Response FROM http_client(url='file:///etc/passwd')", b"");
+    assert_eq!(answers, [r#"{"Response":500}"#]);
+}
+
+#[test]
+fn a_post_sends_its_parameters_in_the_body() {
+    let (port, requests) =
+        server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    let vql = format!(
+        "SELECT read_file(filename=Content) AS C, Content =~ '/tmp.*[.]txt$' AS P
+         FROM http_client(url='http://127.0.0.1:{port}/', method='post', params=dict(k='v&w'), tempfile_extension='.txt')"
+    );
+    assert_eq!(rows(&vql, b"").0.len(), 1);
+    let request = requests.recv().unwrap();
+    assert!(request.starts_with("POST / HTTP/1.1\r\n"), "{request}");
+    assert!(request.ends_with("k=v%26w"), "{request}");
+}
+
+#[test]
+fn who_may_use_the_network_alone_does_not_reach_the_machine_itself() {
+    struct NetworkOnly;
+    impl Access for NetworkOnly {
+        fn check(&self, needed: &[Permission]) -> Result<(), Denied> {
+            let is_allowed = needed.iter().all(|one| *one == Permission::Network);
+            if is_allowed { Ok(()) } else { Err(Denied::by_policy(needed)) }
+        }
+    }
+    let (port, requests) = server(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    for host in ["127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]"] {
+        let vql = format!("SELECT Content, Response FROM http_client(url='http://{host}:{port}/')");
+        let (rows, _) = rows_for(Arc::new(NetworkOnly), &vql, b"");
+        assert_eq!(rows.len(), 1);
+        assert!(rows[0].contains("SERVER_ADMIN") && rows[0].contains("500"), "{rows:?}");
+    }
+    assert!(requests.try_recv().is_err());
 }
