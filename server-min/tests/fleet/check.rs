@@ -177,6 +177,6 @@ fn check_upload(
 }
 
 /// The number in a row of one column.
-fn number(line: &str) -> u64 {
+pub fn number(line: &str) -> u64 {
     line.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap()
 }

@@ -43,6 +43,8 @@ pub struct Device {
     /// How far its clock is from the world's, in seconds.
     pub skew: i64,
     pub links: Links,
+    /// Bytes of event rows that its medium takes.
+    pub monitoring_bytes: u64,
     index: usize,
     key: MemoKey,
     rng: SimRng,
@@ -68,6 +70,7 @@ impl Device {
             running: None,
             skew: 0,
             links: Links::Two,
+            monitoring_bytes: 1 << 20,
             index,
             key: MemoKey(key),
             rng: SimRng::new(seed ^ index as u64),
@@ -85,7 +88,7 @@ impl Device {
         let limits = QueueLimits {
             urgent: 1 << 16,
             flows: 1 << 15,
-            monitoring: 1 << 20,
+            monitoring: self.monitoring_bytes,
             message: 1 << 14,
             batch: 4_000,
         };

@@ -25,6 +25,7 @@ mod keys;
 #[path = "../../../agent-core/tests/sim/memo.rs"]
 mod memo;
 mod network;
+mod outage;
 mod plugins;
 mod server;
 #[path = "../../../agent-core/tests/sim/storage.rs"]

@@ -240,6 +240,12 @@ impl Server {
         session.seal(rng, UnixTime::EPOCH, NONCE, Lists::Plain(vec![list.into()])).unwrap()
     }
 
+    /// The log of the event query.
+    pub fn event_logs(&self, client: &ClientId) -> Vec<String> {
+        let rows = self.store().event_logs(client, &TICKS.parse().unwrap(), 0..u64::MAX);
+        rows.map(|row| text(&row.unwrap().row)).collect()
+    }
+
     /// The rows of a collection, or of the event query.
     pub fn lines(&self, client: &ClientId, session: &str) -> Vec<String> {
         if session == FlowId::MONITORING {
