@@ -3,13 +3,14 @@
 //! The rule itself is [`crate::model::decision`]; here it gets the configuration and what is stored. A policy is read for
 //! each decision, so that what was taken away is gone at once.
 
+use rusqlite::Connection;
 use troodon_vql::{Access, Denied, Permission};
 
 use crate::config::{Config, ConfigError};
 use crate::model::decision::{LOCKDOWN, Standing, decide};
 use crate::model::id::{OrgId, UserName};
 use crate::model::role::Rights;
-use crate::store::Store;
+use crate::store::{Store, StoreError, user};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,22 +68,51 @@ impl Acl {
         decide(self.denied_to_all, self.standing(principal, org), permissions)
     }
 
+    /// [`Acl::check`] inside a transaction: what is decided holds until it is committed.
+    ///
+    /// # Errors
+    /// Those of [`Acl::check`].
+    pub(crate) fn check_within(
+        &self,
+        db: &Connection,
+        principal: &Principal,
+        org: &OrgId,
+        permissions: &[Permission],
+    ) -> Result<(), Denied> {
+        decide(self.denied_to_all, self.standing_within(db, principal, org), permissions)
+    }
+
     /// What is known about a principal in an organisation.
     pub fn standing(&self, principal: &Principal, org: &OrgId) -> Standing {
-        let Principal::User { name } = principal else { return Standing::Server };
-        match self.store.standing(name, org) {
-            Ok(standing) => standing,
-            Err(error) => {
-                tracing::error!(user = %name, %error, "cannot read a policy");
-                Standing::Nobody
-            }
-        }
+        of_user(principal, |name| self.store.read(|db| user::standing(db, name, org)))
+    }
+
+    /// [`Acl::standing`] inside a transaction.
+    pub(crate) fn standing_within(
+        &self,
+        db: &Connection,
+        principal: &Principal,
+        org: &OrgId,
+    ) -> Standing {
+        of_user(principal, |name| user::standing(db, name, org))
     }
 
     /// What the engine asks while it runs a query of this principal in this organisation.
     pub fn token(&self, principal: Principal, org: OrgId) -> Token {
         Token { acl: self.clone(), principal, org }
     }
+}
+
+/// The standing of a user by `look`; the server's own account has all. Who cannot be looked up is nobody.
+fn of_user(
+    principal: &Principal,
+    look: impl FnOnce(&UserName) -> Result<Standing, StoreError>,
+) -> Standing {
+    let Principal::User { name } = principal else { return Standing::Server };
+    look(name).unwrap_or_else(|error| {
+        tracing::error!(user = %name, %error, "cannot read a policy");
+        Standing::Nobody
+    })
 }
 
 fn denied_to_all(config: &Config) -> Result<Rights, ConfigError> {

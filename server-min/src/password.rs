@@ -92,13 +92,14 @@ impl Hashed {
         &self.0
     }
 
-    /// Compares in constant time.
+    /// Compares in constant time. An imported hash costs as much as another, so that the time does not tell of it.
     #[must_use]
     pub fn check(&self, password: &str) -> Match {
-        if password.is_empty() || password.len() > limits::PASSWORD_BYTES {
+        if !is_possible(password) {
             return Match::Wrong;
         }
         if let Some(rest) = self.0.strip_prefix(IMPORTED) {
+            spend(password);
             return if is_imported(rest, password) { Match::RightAndOld } else { Match::Wrong };
         }
         let Ok(hasher) = hasher() else { return Match::Wrong };
@@ -107,6 +108,22 @@ impl Hashed {
             Err(_) => Match::Wrong,
         }
     }
+}
+
+/// The work of a check, for nothing: as long as this takes, it takes to find a password wrong.
+pub fn spend(password: &str) {
+    if is_possible(password)
+        && let Ok(hasher) = hasher()
+    {
+        // What comes out is no use to anybody.
+        let hash = hasher.hash_password_with_salt(password.as_bytes(), &[0; 16]);
+        drop(std::hint::black_box(hash));
+    }
+}
+
+/// Whether anybody can have this password.
+const fn is_possible(password: &str) -> bool {
+    !password.is_empty() && password.len() <= limits::PASSWORD_BYTES
 }
 
 /// OWASP's first choice: 19 MiB, two passes, one lane.

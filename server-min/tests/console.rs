@@ -286,6 +286,16 @@ fn the_server_refuses_to_give_less_than_the_configuration_asks_for() {
 }
 
 #[test]
+fn what_did_not_happen_is_not_on_record() {
+    let bench = Bench::new();
+    let missing = "SELECT label(client_id='C.ffffffffffffffff', labels='X') AS Done FROM scope()";
+    let done = bench.run(&["query", "--format", "jsonl", missing]);
+    assert_eq!(text(&done.stdout), "{\"Done\":null}\n", "{}", text(&done.stderr));
+    let shown = bench.run(&["audit", "show", "--format", "jsonl"]);
+    assert!(!text(&shown.stdout).contains("SetClientLabel"), "{}", text(&shown.stdout));
+}
+
+#[test]
 fn users_act_with_their_own_rights_and_it_is_on_record() {
     let bench = Bench::new();
     let added = bench.run(&["user", "add", "Rita", "secret", "--role", "reader,api"]);

@@ -56,34 +56,6 @@ impl Store {
         self.read(|db| policy(db, name, org))
     }
 
-    /// What counts for a decision about a principal: a user who is locked has nothing.
-    ///
-    /// # Errors
-    /// Those of [`Store::policy`].
-    pub fn standing(&self, name: &UserName, org: &OrgId) -> Result<Standing, StoreError> {
-        self.read(|db| {
-            if find(db, name)?.is_some_and(|user| user.locked) {
-                return Ok(Standing::Nobody);
-            }
-            let found = policy(db, name, org)?;
-            Ok(found.map_or(Standing::Nobody, |policy| Standing::Holds(policy.rights(org))))
-        })
-    }
-
-    /// The organisations in which a principal has a policy.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn orgs_of(&self, name: &UserName) -> Result<Vec<OrgId>, StoreError> {
-        self.read(|db| {
-            let mut query =
-                db.prepare_cached("SELECT org FROM policy WHERE key = ?1 ORDER BY org")?;
-            let rows = query
-                .query_and_then([name.key()], |row| Ok(row.get::<_, String>(0)?.parse()?))?;
-            rows.collect()
-        })
-    }
-
     /// Everybody with a policy in an organisation.
     ///
     /// # Errors
@@ -107,6 +79,26 @@ pub(crate) fn find(db: &Connection, name: &UserName) -> Result<Option<User>, Sto
     let mut query = db.prepare_cached(sql)?;
     let mut rows = query.query([name.key()])?;
     rows.next()?.map(from_row).transpose()
+}
+
+/// What counts for a decision about a principal, within a transaction: a user who is locked has nothing.
+pub(crate) fn standing(
+    db: &Connection,
+    name: &UserName,
+    org: &OrgId,
+) -> Result<Standing, StoreError> {
+    if find(db, name)?.is_some_and(|user| user.locked) {
+        return Ok(Standing::Nobody);
+    }
+    let found = policy(db, name, org)?;
+    Ok(found.map_or(Standing::Nobody, |policy| Standing::Holds(policy.rights(org))))
+}
+
+/// The organisations in which a principal has a policy, within a transaction.
+pub(crate) fn orgs_of(db: &Connection, name: &UserName) -> Result<Vec<OrgId>, StoreError> {
+    let mut query = db.prepare_cached("SELECT org FROM policy WHERE key = ?1 ORDER BY org")?;
+    let rows = query.query_and_then([name.key()], |row| Ok(row.get::<_, String>(0)?.parse()?))?;
+    rows.collect()
 }
 
 /// A policy, within a transaction.

@@ -1,0 +1,103 @@
+//! Name and password to a user.
+
+use serde_json::json;
+
+use crate::limits;
+use crate::model::audit::Record;
+use crate::model::id::{OrgId, UserName};
+use crate::password::{self, Hashed, Match, PasswordFault};
+use crate::store::user::{self, User};
+use crate::store::{Store, StoreError, audit};
+
+/// Why somebody may not sign in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The name, the password or both: which of them is nobody's business.
+    #[error("name or password is wrong")]
+    Wrong,
+    /// After too many wrong passwords.
+    #[error("too many wrong passwords; try again in {0} seconds")]
+    TooSoon(u64),
+    /// The password cannot be hashed anew.
+    #[error(transparent)]
+    Password(#[from] PasswordFault),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Checks name and password. An imported hash is replaced by Argon2id with the first right password.
+///
+/// A try is written down as a failure before the password is looked at, so that tries at the same time cannot all be
+/// the first; a right password takes it back. Every answer but [`SignInError::TooSoon`] costs the same work, so that its
+/// time does not tell who is a user, or has a password.
+///
+/// # Errors
+/// [`SignInError::TooSoon`] says nothing about the password, which was not looked at.
+pub fn sign_in(
+    store: &Store,
+    name: &UserName,
+    password: &str,
+    now_us: u64,
+) -> Result<User, SignInError> {
+    let Some(user) = begin(store, name, now_us)? else {
+        password::spend(password);
+        return Err(SignInError::Wrong);
+    };
+    let found = match &user.password {
+        Some(hashed) => hashed.check(password),
+        None => {
+            password::spend(password);
+            Match::Wrong
+        }
+    };
+    let is_right = found != Match::Wrong && !user.locked;
+    let stronger =
+        if is_right && found == Match::RightAndOld { Some(Hashed::of(password)?) } else { None };
+    let record = Record {
+        time_us: now_us,
+        org: OrgId::root(),
+        principal: user.name.to_string(),
+        operation: if is_right { "Login" } else { "Invalid password" }.to_owned(),
+        allowed: is_right,
+        details: json!({"locked": user.locked}),
+    };
+    let name = name.clone();
+    store.write(move |db| {
+        if is_right && let Some(mut user) = user::find(db, &name)? {
+            user.failures = 0;
+            user.password = stronger.or(user.password);
+            user::put(db, &user)?;
+        }
+        audit::append(db, &record)
+    })?;
+    if is_right { Ok(user) } else { Err(SignInError::Wrong) }
+}
+
+/// Counts the try as a failure, and answers whose it is.
+fn begin(store: &Store, name: &UserName, now_us: u64) -> Result<Option<User>, SignInError> {
+    let name = name.clone();
+    store.write(move |db| {
+        let Some(mut user) = user::find(db, &name)? else { return Ok(Ok(None)) };
+        let wait = wait_seconds(user.failures);
+        let waited = now_us.saturating_sub(user.failed_us) / 1_000_000;
+        if waited < wait {
+            return Ok(Err(SignInError::TooSoon(wait.saturating_sub(waited))));
+        }
+        user.failures = user.failures.saturating_add(1);
+        user.failed_us = now_us;
+        user::put(db, &user)?;
+        Ok(Ok(Some(user)))
+    })?
+}
+
+/// None for the first mistakes, then twice as long each time.
+fn wait_seconds(failures: u64) -> u64 {
+    match failures.checked_sub(limits::FREE_FAILURES) {
+        None => 0,
+        Some(further) => {
+            let doubled = u32::try_from(further).ok().and_then(|n| 1_u64.checked_shl(n));
+            doubled.unwrap_or(u64::MAX).min(limits::SIGN_IN_WAIT_SECONDS)
+        }
+    }
+}
