@@ -3,14 +3,21 @@
 //! The rule itself is [`crate::model::decision`]; here it gets the configuration and what is stored. A policy is read for
 //! each decision, so that what was taken away is gone at once.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use rusqlite::Connection;
+use serde_json::json;
 use troodon_vql::{Access, Denied, Permission};
 
 use crate::config::{Config, ConfigError};
+use crate::limits;
+use crate::model::audit::Record;
 use crate::model::decision::{LOCKDOWN, Standing, decide};
+use crate::model::door::Door;
 use crate::model::id::{OrgId, UserName};
 use crate::model::role::Rights;
-use crate::store::{Store, StoreError, user};
+use crate::store::{Store, StoreError, now_us, user};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +106,7 @@ impl Acl {
 
     /// What the engine asks while it runs a query of this principal in this organisation.
     pub fn token(&self, principal: Principal, org: OrgId) -> Token {
-        Token { acl: self.clone(), principal, org }
+        Token { acl: self.clone(), principal, org, noted: Arc::default() }
     }
 }
 
@@ -137,6 +144,8 @@ pub struct Token {
     acl: Acl,
     principal: Principal,
     org: OrgId,
+    /// Refusals that are on record: a query may ask in vain for each of a million rows.
+    noted: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Token {
@@ -154,11 +163,37 @@ impl Token {
     pub fn org(&self) -> &OrgId {
         &self.org
     }
+
+    /// Records a refusal, once for each asker.
+    fn note(&self, asker: &str, denied: &Denied) {
+        {
+            let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+            if noted.len() >= limits::NOTED_REFUSALS || !noted.insert(asker.to_owned()) {
+                return;
+            }
+        }
+        let record = Record {
+            time_us: now_us(),
+            org: self.org.clone(),
+            principal: self.principal.name().to_owned(),
+            operation: Door::Query.operation().to_owned(),
+            allowed: false,
+            details: json!({"call": asker, "refused": denied.to_string()}),
+        };
+        if let Err(error) = self.acl.store.audit(record) {
+            // The call is refused all the same.
+            tracing::error!(%error, "a refusal cannot be recorded");
+        }
+    }
 }
 
 impl Access for Token {
-    fn check(&self, permissions: &[Permission]) -> Result<(), Denied> {
-        self.acl.check(&self.principal, &self.org, permissions)
+    fn check(&self, asker: &str, permissions: &[Permission]) -> Result<(), Denied> {
+        let checked = self.acl.check(&self.principal, &self.org, permissions);
+        if let Err(denied) = &checked {
+            self.note(asker, denied);
+        }
+        checked
     }
 }
 

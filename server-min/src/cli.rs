@@ -10,6 +10,7 @@ mod client_command;
 mod collect;
 mod config_command;
 mod console;
+mod gate;
 mod provision_command;
 mod query_command;
 mod rows;
@@ -17,17 +18,20 @@ mod uploads;
 mod user_command;
 mod vql_command;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow, bail};
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result, bail};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustix::fs::{Access, access};
 use tracing::Level;
 
 use crate::config::Config;
 use crate::model::id::UserName;
+
+pub use gate::{GATES, Gate};
 
 /// The server of Troodon, and its administration.
 #[derive(Debug, Parser)]
@@ -109,13 +113,35 @@ impl Invocation {
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let Cli { config, runas, command } = Cli::parse();
+    match run(std::env::args_os()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => match error.downcast::<clap::Error>() {
+            Ok(usage) => usage.exit(),
+            Err(error) => {
+                complain(&error);
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// Runs one command line, the name of the program first.
+///
+/// # Errors
+/// A [`clap::Error`] for what is no command line, or a wish for help; else why the command did not do its work.
+pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> Result<()> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let typed = gate::typed(&matches);
+    let Cli { config, runas, command } = Cli::from_arg_matches(&matches)?;
     let invocation = Invocation { config, runas };
-    let done = match command {
-        // These do not ask for rights: whoever may read the configuration has its keys.
-        Command::Config(_) | Command::Frontend if invocation.runas.is_some() => Err(anyhow!(
-            "`config` and `frontend` act as the server's own account; leave --runas out"
-        )),
+    match gate::of(&typed) {
+        None => bail!("nothing says who may use `{typed}`"),
+        Some(Gate::Host) if invocation.runas.is_some() => {
+            bail!("`{typed}` acts as the server's own account; leave --runas out")
+        }
+        Some(_) => {}
+    }
+    match command {
         Command::Config(command) => config_command::run(&invocation, command),
         Command::Frontend => frontend(&invocation),
         Command::Artifacts(command) => artifacts_command::run(&invocation, command),
@@ -126,14 +152,12 @@ pub fn main() -> ExitCode {
         Command::User(command) => user_command::run(&invocation, command),
         Command::Acl(command) => acl_command::run(&invocation, command),
         Command::Audit(command) => audit_command::run(&invocation, &command),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
     }
+}
+
+/// All commands that do something, in full.
+pub fn commands() -> Vec<String> {
+    gate::leaves(&Cli::command())
 }
 
 /// Runs the server. Its log goes to the standard error, with more lines when `verbose` is set.

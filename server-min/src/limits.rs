@@ -20,6 +20,9 @@ pub const FREE_FAILURES: u64 = 5;
 /// Seconds that a user waits at most for the next try, so that a guesser cannot lock people out for long.
 pub const SIGN_IN_WAIT_SECONDS: u64 = 300;
 
+/// Refused calls of one query that are recorded, each plugin and function once.
+pub const NOTED_REFUSALS: usize = 64;
+
 /// Connections to the store for reading that are kept open; more are opened under load and closed after use.
 pub const IDLE_READERS: usize = 4;
 /// Compiled SQL statements that each connection keeps; taking messages in needs about twenty.

@@ -335,6 +335,8 @@ fn users_act_with_their_own_rights_and_it_is_on_record() {
         .collect();
     let expected = [
         ("Query", true),
+        ("Query", false),
+        ("ReadResults", true),
         ("ScheduleFlow", false),
         ("ManageUsers", false),
         ("user_grant", false),

@@ -127,12 +127,12 @@ impl fmt::Display for Permission {
 
 /// Decides what the caller of a query may do.
 pub trait Access: Send + Sync {
-    /// Allows all of `permissions`, or says why not.
+    /// Allows all of `permissions` to what is called `asker`, or says why not.
     ///
     /// # Errors
     ///
     /// The refusal to log; the plugin then yields no row, the function NULL, and the query goes on.
-    fn check(&self, permissions: &[Permission]) -> Result<(), Denied>;
+    fn check(&self, asker: &str, permissions: &[Permission]) -> Result<(), Denied>;
 }
 
 /// A refusal. `Display` is the text after `PermissionDenied: `.
@@ -185,7 +185,7 @@ fn listed(permissions: &[Permission]) -> String {
 pub struct DangerAllowAll;
 
 impl Access for DangerAllowAll {
-    fn check(&self, _: &[Permission]) -> Result<(), Denied> {
+    fn check(&self, _: &str, _: &[Permission]) -> Result<(), Denied> {
         Ok(())
     }
 }

@@ -265,17 +265,17 @@ impl Context {
         self.states.insert(TypeId::of::<T>(), state);
     }
 
-    /// Checks permissions that depend on arguments; the table's are checked already.
+    /// Checks permissions of `asker` that depend on arguments; the table's are checked already.
     ///
     /// # Errors
     ///
     /// The refusal in the words that Velociraptor logs.
-    pub fn require(&self, permissions: &[Permission]) -> Result<(), Fault> {
+    pub fn require(&self, asker: &str, permissions: &[Permission]) -> Result<(), Fault> {
         if permissions.is_empty() {
             return Ok(());
         }
         self.access
-            .check(permissions)
+            .check(asker, permissions)
             .map_err(|denied| Fault::note(format!("PermissionDenied: {denied}")))
     }
 
@@ -288,7 +288,7 @@ impl Context {
         let name = if name.is_empty() { "auto" } else { name };
         match self.registry.accessor(name) {
             Found::Entry(entry) => {
-                self.access.check(entry.permissions).map_err(|denied| {
+                self.access.check(name, entry.permissions).map_err(|denied| {
                     Fault::note(format!("Accessor {name}: PermissionDenied: {denied}"))
                 })?;
                 Ok(entry.accessor)

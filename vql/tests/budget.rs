@@ -256,7 +256,7 @@ type Refusal = fn(&[Permission]) -> Denied;
 struct Nothing(Refusal);
 
 impl Access for Nothing {
-    fn check(&self, permissions: &[Permission]) -> Result<(), Denied> {
+    fn check(&self, _: &str, permissions: &[Permission]) -> Result<(), Denied> {
         Err((self.0)(permissions))
     }
 }

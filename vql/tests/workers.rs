@@ -166,7 +166,7 @@ static SECRET: Function = Function::new("secret", "Never reached.", &[], |_, _, 
 struct Nothing;
 
 impl Access for Nothing {
-    fn check(&self, permissions: &[Permission]) -> Result<(), Denied> {
+    fn check(&self, _: &str, permissions: &[Permission]) -> Result<(), Denied> {
         Err(Denied::by_policy(permissions))
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Subcommand;
+use serde_json::json;
 
 use crate::account::Grant;
 use crate::acl::Principal;
@@ -60,7 +61,7 @@ pub(super) fn run(invocation: &Invocation, command: AclCommand) -> Result<()> {
 }
 
 fn show(console: &Console, name: UserName, effective: bool) -> Result<()> {
-    console.enter(Door::ShowUsers)?;
+    console.enter(Door::ShowUsers, json!({"username": name.as_str()}))?;
     let org = OrgId::root();
     if !effective {
         let policy = console.store.policy(&name, &org)?.unwrap_or_default();

@@ -47,7 +47,11 @@ pub(super) enum Shape {
 
 pub(super) fn run(invocation: &Invocation, command: &AuditCommand) -> Result<()> {
     let console = Console::open(invocation)?;
-    console.enter(Door::Audit)?;
+    let action = match command {
+        AuditCommand::Show { .. } => "show",
+        AuditCommand::Verify { .. } => "verify",
+    };
+    console.enter(Door::Audit, json!({"action": action}))?;
     match command {
         AuditCommand::Show { principal, operation, format } => {
             let wanted = |record: &Record| {

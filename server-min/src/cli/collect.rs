@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
 
 use crate::launcher::{self, Limits, Spec};
@@ -71,7 +71,8 @@ pub(super) fn run(invocation: &Invocation, options: &Collect) -> Result<()> {
         let flow = launcher.launch(principal, &options.client, &wanted)?;
         return super::print(&format!("{flow}\n"));
     }
-    console.enter(Door::Results)?;
+    let client = options.client.as_str();
+    console.enter(Door::Results, json!({"client_id": client, "artifact": options.name}))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (waiter, ended) = runtime.block_on(async {
         // Ctrl-C is heard from here on: once there is a collection, it must not go on by itself.

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, anyhow};
+use serde_json::Value;
 
 use crate::account::{self, Accounts};
 use crate::acl::{Acl, Principal};
@@ -54,19 +54,14 @@ impl Console {
         Ok(Self { store, launcher, monitoring: Arc::new(monitoring), acl, principal, config })
     }
 
-    /// Passes a door. A refusal is recorded before it is told.
-    pub(super) fn enter(&self, door: Door) -> Result<()> {
-        let org = OrgId::root();
-        let Err(denied) = self.acl.check(&self.principal, &org, door.permissions()) else {
-            return Ok(());
-        };
-        self.store.audit(self.record(door, false, json!({"refused": denied.to_string()})))?;
-        bail!("PermissionDenied: {denied}")
-    }
-
-    /// Records that something happens behind a door, before it does.
-    pub(super) fn note(&self, door: Door, details: Value) -> Result<()> {
-        Ok(self.store.audit(self.record(door, true, details))?)
+    /// Passes a door. What is done there, or refused, is recorded before it happens.
+    pub(super) fn enter(&self, door: Door, mut details: Value) -> Result<()> {
+        let checked = self.acl.check(&self.principal, &OrgId::root(), door.permissions());
+        if let Err(denied) = &checked {
+            details["refused"] = denied.to_string().into();
+        }
+        self.store.audit(self.record(door, checked.is_ok(), details))?;
+        checked.map_err(|denied| anyhow!("PermissionDenied: {denied}"))
     }
 
     fn record(&self, door: Door, allowed: bool, details: Value) -> Record {

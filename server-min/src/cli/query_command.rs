@@ -32,8 +32,7 @@ pub(super) struct QueryOptions {
 
 pub(super) fn run(invocation: &Invocation, options: &QueryOptions) -> Result<()> {
     let console = Console::open(invocation)?;
-    console.enter(Door::Query)?;
-    console.note(Door::Query, json!({"query": options.statements}))?;
+    console.enter(Door::Query, json!({"query": options.statements}))?;
     let Console { config, store, launcher, monitoring, acl, principal } = console;
     let registry = Arc::new(query::registry(&config)?);
     let token = acl.token(principal, OrgId::root());

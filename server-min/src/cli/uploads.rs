@@ -33,8 +33,7 @@ pub(super) struct Uploads {
 
 pub(super) fn run(invocation: &Invocation, options: &Uploads) -> Result<()> {
     let console = Console::open(invocation)?;
-    console.enter(Door::Uploads)?;
-    console.note(
+    console.enter(
         Door::Uploads,
         json!({"client_id": options.client.as_str(), "flow_id": options.flow.as_str()}),
     )?;

@@ -79,14 +79,14 @@ pub(super) fn run(invocation: &Invocation, command: UserCommand) -> Result<()> {
         UserCommand::Lock { name } => Ok(accounts.set_locked(&name, true)?),
         UserCommand::Unlock { name } => Ok(accounts.set_locked(&name, false)?),
         UserCommand::Show { name } => {
-            console.enter(Door::ShowUsers)?;
+            console.enter(Door::ShowUsers, json!({"username": name.as_str()}))?;
             let Some(user) = console.store.user(&name)? else {
                 bail!("there is no user `{name}`; `user list` shows all");
             };
             print(&format!("{}\n", serde_json::to_string_pretty(&shown(&console, &user)?)?))
         }
         UserCommand::List => {
-            console.enter(Door::ShowUsers)?;
+            console.enter(Door::ShowUsers, json!({}))?;
             let mut lines = String::new();
             for user in console.store.users()? {
                 lines.push_str(&line(&console, &user)?);

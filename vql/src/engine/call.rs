@@ -69,7 +69,7 @@ pub(super) fn checked_args(
     entry: &'static Entry,
     arguments: &[Argument],
 ) -> Result<Args, Fault> {
-    cx.require(entry.permissions)?;
+    cx.require(entry.name, entry.permissions)?;
     let mut args = Args::new(entry, arguments.len());
     for argument in arguments {
         if argument.name == "**" {

@@ -41,7 +41,7 @@ pub(super) static PLUGINS: &[&Plugin] = &[&Plugin::new(
 fn query(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
     for name in ["runas", "org_id"] {
         if args.text(name).is_some_and(|text| !text.is_empty()) {
-            cx.require(&[Permission::Impersonation])?;
+            cx.require("query", &[Permission::Impersonation])?;
             return Err(Fault::error(alloc::format!("{name} is not supported by this host")));
         }
     }

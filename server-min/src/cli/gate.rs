@@ -1,0 +1,79 @@
+//! What each command asks for before it does anything.
+
+use clap::{ArgMatches, Command};
+
+use crate::model::door::Door;
+
+/// How a command is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// It asks for what these doors need, in the name of the server or of `--runas`.
+    Doors(&'static [Door]),
+    /// It works with the keys in the configuration: whoever may read that file is the server, so that `--runas` would
+    /// promise something.
+    Host,
+    /// It shows what the program and the definitions say, which is no secret.
+    Open,
+}
+
+/// Every command with its gate. A command that is not here does not run.
+pub const GATES: &[(&str, Gate)] = &[
+    ("config generate", Gate::Host),
+    ("config show", Gate::Host),
+    ("config client", Gate::Host),
+    ("config api_client", Gate::Host),
+    ("config rotate_keys", Gate::Host),
+    ("config reissue_certs", Gate::Host),
+    ("frontend", Gate::Host),
+    ("provision", Gate::Host),
+    ("artifacts list", Gate::Open),
+    ("artifacts show", Gate::Open),
+    ("artifacts verify", Gate::Open),
+    ("artifacts collect", Gate::Doors(&[Door::Collect, Door::Results])),
+    ("artifacts uploads", Gate::Doors(&[Door::Uploads])),
+    ("query", Gate::Doors(&[Door::Query])),
+    ("vql list", Gate::Open),
+    ("vql show", Gate::Open),
+    ("user add", Gate::Doors(&[Door::ManageUsers])),
+    ("user password", Gate::Doors(&[Door::ManageUsers])),
+    ("user lock", Gate::Doors(&[Door::ManageUsers])),
+    ("user unlock", Gate::Doors(&[Door::ManageUsers])),
+    ("user show", Gate::Doors(&[Door::ShowUsers])),
+    ("user list", Gate::Doors(&[Door::ShowUsers])),
+    ("acl grant", Gate::Doors(&[Door::Grant])),
+    ("acl show", Gate::Doors(&[Door::ShowUsers])),
+    ("acl page", Gate::Open),
+    ("audit show", Gate::Doors(&[Door::Audit])),
+    ("audit verify", Gate::Doors(&[Door::Audit])),
+];
+
+/// The gate of a command.
+pub(super) fn of(command: &str) -> Option<Gate> {
+    GATES.iter().find(|(name, _)| *name == command).map(|(_, gate)| *gate)
+}
+
+/// The command that was typed, in full and without its arguments.
+pub(super) fn typed(matches: &ArgMatches) -> String {
+    let mut words = Vec::new();
+    let mut level = matches;
+    while let Some((word, inner)) = level.subcommand() {
+        words.push(word);
+        level = inner;
+    }
+    words.join(" ")
+}
+
+/// The commands below `command` that do something, in full.
+pub(super) fn leaves(command: &Command) -> Vec<String> {
+    let below = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+    below
+        .flat_map(|inner| {
+            let name = inner.get_name().to_owned();
+            let further = leaves(inner);
+            match further.is_empty() {
+                true => vec![name],
+                false => further.into_iter().map(|leaf| format!("{name} {leaf}")).collect(),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,280 @@
+//! Every door, tried as every role, in and out of lockdown, here and in another organisation.
+//!
+//! The tables are written by hand from what each door should need, and not from the code. A door that is in the program
+//! and not in a table is an error.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "doors/bench.rs"]
+mod bench;
+
+use std::collections::BTreeSet;
+
+use bench::{Bench, CLIENT, Who};
+use troodon_server::cli::{self, GATES, Gate};
+use troodon_server::config::Config;
+use troodon_server::query;
+use troodon_vql::{Registry, standard};
+
+/// Roles and the permissions that doors ask for: Administrator, Reader, aNalyst, Investigator, artifact Writer, aPi,
+/// Org admin; `L` when lockdown denies it.
+const HOLDERS: [(&str, &str); 8] = [
+    ("ANY_QUERY", "ANIP"),
+    ("READ_RESULTS", "ARNIP"),
+    ("LABEL_CLIENT", "ANIL"),
+    ("COLLECT_CLIENT", "AIL"),
+    ("SERVER_ADMIN", "AL"),
+    ("IMPERSONATION", "AL"),
+    ("FILESYSTEM_READ", "AL"),
+    ("MACHINE_STATE", "AL"),
+];
+
+/// Plugins, functions and accessors with what they need.
+const CALLS: [(&str, &str, &str); 14] = [
+    ("plugin", "artifact_definitions", "READ_RESULTS"),
+    ("plugin", "clients", "READ_RESULTS"),
+    ("plugin", "flow_logs", "READ_RESULTS"),
+    ("plugin", "flow_results", "READ_RESULTS"),
+    ("plugin", "flows", "READ_RESULTS"),
+    ("plugin", "source", "READ_RESULTS"),
+    ("plugin", "uploads", "READ_RESULTS"),
+    ("function", "add_client_monitoring", "COLLECT_CLIENT"),
+    ("function", "cancel_flow", "COLLECT_CLIENT"),
+    ("function", "client_info", "READ_RESULTS"),
+    ("function", "collect_client", "COLLECT_CLIENT"),
+    ("function", "get_client_monitoring", "READ_RESULTS"),
+    ("function", "label", "LABEL_CLIENT"),
+    ("function", "rm_client_monitoring", "COLLECT_CLIENT"),
+];
+
+/// Commands: what they need, the operation on record, and arguments with which they do no harm. `HOST` acts with the
+/// keys in the configuration, `OPEN` shows what is no secret.
+const COMMANDS: [(&str, &str, &str, &[&str]); 27] = [
+    ("config generate", "HOST", "", &[]),
+    ("config show", "HOST", "", &[]),
+    ("config client", "HOST", "", &[]),
+    ("config api_client", "HOST", "", &["--name", "x", "/dev/null/x"]),
+    ("config rotate_keys", "HOST", "", &[]),
+    ("config reissue_certs", "HOST", "", &[]),
+    ("frontend", "HOST", "", &[]),
+    ("provision", "HOST", "", &["--board", "qemu-mps2-an386", "/dev/null/x"]),
+    ("artifacts list", "OPEN", "", &[]),
+    ("artifacts show", "OPEN", "", &["Generic.Client.Info"]),
+    ("artifacts verify", "OPEN", "", &[]),
+    (
+        "artifacts collect",
+        "READ_RESULTS COLLECT_CLIENT",
+        "ReadResults ScheduleFlow",
+        &["Generic.Client.Info", "--client_id", "C.ffffffffffffffff"],
+    ),
+    ("artifacts uploads", "READ_RESULTS", "ReadUploads", &["F.1", "--client_id", CLIENT]),
+    ("query", "ANY_QUERY", "Query", &["SELECT 1 FROM scope()"]),
+    ("vql list", "OPEN", "", &[]),
+    ("vql show", "OPEN", "", &["if"]),
+    ("user add", "SERVER_ADMIN", "ManageUsers", &["victim", "--no-password", "--role", "reader"]),
+    ("user password", "SERVER_ADMIN", "ManageUsers Update_password", &["victim", "some words"]),
+    ("user lock", "SERVER_ADMIN", "ManageUsers user_lock", &["victim"]),
+    ("user unlock", "SERVER_ADMIN", "ManageUsers user_unlock", &["victim"]),
+    ("user show", "SERVER_ADMIN", "ShowUsers", &["victim"]),
+    ("user list", "SERVER_ADMIN", "ShowUsers", &[]),
+    ("acl grant", "SERVER_ADMIN", "user_grant", &["victim", "{}"]),
+    ("acl show", "SERVER_ADMIN", "ShowUsers", &["victim"]),
+    ("acl page", "OPEN", "", &[]),
+    ("audit show", "SERVER_ADMIN", "ReadAudit", &["--principal", "-"]),
+    ("audit verify", "SERVER_ADMIN", "ReadAudit", &[]),
+];
+
+/// Those of `needs` that somebody lacks, and the words in which that is said.
+fn lacking(who: Who, needs: &str, lockdown: bool, elsewhere: bool) -> Option<String> {
+    let held = |one: &str| {
+        let holders = HOLDERS.iter().find(|(name, _)| *name == one).unwrap().1;
+        (holders, who.letter().is_some_and(|letter| holders.contains(letter)))
+    };
+    if lockdown && needs.split(' ').any(|one| held(one).0.contains('L')) {
+        return Some(format!("Server locked down: [{needs}]"));
+    }
+    match who {
+        Who::Server => None,
+        Who::Nobody => Some(format!("[{needs}]")),
+        Who::Role(_) if elsewhere => Some(format!("[{needs}]")),
+        Who::Role(_) if needs.split(' ').all(|one| held(one).1) => None,
+        Who::Role(_) => Some(format!("Permission denied: [{needs}]")),
+    }
+}
+
+#[test]
+fn every_plugin_function_and_accessor_allows_whom_the_table_says() {
+    let bench = Bench::new();
+    let mut tried = 0;
+    for (kind, name, needs) in CALLS {
+        for who in Who::all() {
+            for (lockdown, elsewhere) in
+                [(false, false), (true, false), (false, true), (true, true)]
+            {
+                let vql = match kind {
+                    "plugin" => format!("SELECT * FROM {name}() LIMIT 1"),
+                    "function" => format!("SELECT {name}() AS X FROM scope()"),
+                    _ => format!("SELECT read_file(filename='x', accessor='{name}') FROM scope()"),
+                };
+                let before = bench.last_record();
+                let log = bench.query(who, lockdown, elsewhere, &vql);
+                let refused: Vec<_> =
+                    log.iter().filter(|line| line.contains("PermissionDenied")).collect();
+                let told = bench.records_after(before);
+                match lacking(who, needs, lockdown, elsewhere) {
+                    None => {
+                        assert!(
+                            refused.is_empty(),
+                            "{name} {who:?} {lockdown} {elsewhere}: {log:?}"
+                        );
+                        assert!(told.iter().all(|record| record.allowed), "{name} {who:?}");
+                    }
+                    Some(why) => {
+                        let asker = match kind {
+                            "accessor" => format!("read_file: Accessor {name}"),
+                            _ => name.to_owned(),
+                        };
+                        assert_eq!(refused, [&format!("{asker}: PermissionDenied: {why}")]);
+                        let one = told.first().expect("a refusal is on record");
+                        assert_eq!((told.len(), one.allowed), (1, false), "{name} {who:?}");
+                        assert_eq!(one.principal, who.name());
+                        assert_eq!(one.details["call"], name);
+                        assert_eq!(one.details["refused"], why);
+                    }
+                }
+                tried += 1;
+            }
+        }
+    }
+    println!("{tried} calls");
+    assert_eq!(tried, CALLS.len() * 9 * 4);
+}
+
+#[test]
+fn no_plugin_function_or_accessor_is_missing_in_the_table() {
+    let registry = query::registry(&Config::default()).unwrap();
+    // What needs nothing and is part of the language cannot reach the server: it has no entry.
+    let mut language = Registry::core();
+    standard::add(&mut language);
+    troodon_parsers::add(&mut language);
+    let named = |registry: &Registry| {
+        let mut all = BTreeSet::new();
+        for one in registry.plugins() {
+            let needs = bench::listed(one.entry.permissions);
+            all.insert(("plugin", one.entry.name.to_owned(), needs));
+        }
+        for one in registry.functions() {
+            let needs = bench::listed(one.entry.permissions);
+            all.insert(("function", one.entry.name.to_owned(), needs));
+        }
+        for (name, permissions) in registry.accessors() {
+            all.insert(("accessor", name.to_owned(), bench::listed(permissions)));
+        }
+        all
+    };
+    let plain: BTreeSet<_> =
+        named(&language).into_iter().filter(|(_, _, needs)| needs.is_empty()).collect();
+    let doors: BTreeSet<_> = named(&registry).difference(&plain).cloned().collect();
+    let table: BTreeSet<_> = CALLS
+        .iter()
+        .map(|(kind, name, needs)| (*kind, (*name).to_owned(), (*needs).to_owned()))
+        .collect();
+    let difference: Vec<_> = doors.symmetric_difference(&table).collect();
+    assert!(
+        difference.is_empty(),
+        "say in CALLS of tests/doors.rs what these need: {difference:?}"
+    );
+}
+
+#[test]
+fn every_command_has_a_gate_and_is_in_the_table() {
+    let commands: BTreeSet<String> = cli::commands().into_iter().collect();
+    let gated: BTreeSet<String> = GATES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let table: BTreeSet<String> = COMMANDS.iter().map(|row| row.0.to_owned()).collect();
+    assert_eq!(commands, gated);
+    assert_eq!(commands, table, "say in COMMANDS of tests/doors.rs what it needs");
+    for (name, needs, _, _) in COMMANDS {
+        let gate = GATES.iter().find(|(gated, _)| *gated == name).unwrap().1;
+        match gate {
+            Gate::Host => assert_eq!(needs, "HOST", "{name}"),
+            Gate::Open => assert_eq!(needs, "OPEN", "{name}"),
+            Gate::Doors(doors) => {
+                let asked: BTreeSet<_> = doors
+                    .iter()
+                    .flat_map(|door| door.permissions())
+                    .map(|one| one.name())
+                    .collect();
+                assert_eq!(asked, needs.split(' ').collect(), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_command_allows_whom_the_table_says() {
+    let bench = Bench::new();
+    let mut tried = 0;
+    for (command, needs, operations, arguments) in COMMANDS {
+        for who in Who::all() {
+            let Some(user) = who.user() else { continue };
+            match needs {
+                "OPEN" => continue,
+                "HOST" => {
+                    let why = bench.command(Some(user), false, command, arguments).unwrap_err();
+                    assert!(why.to_string().ends_with("leave --runas out"), "{command}: {why}");
+                    continue;
+                }
+                _ => {}
+            }
+            for lockdown in [false, true] {
+                bench.forget_victim(command == "user add");
+                let before = bench.last_record();
+                let done = bench.command(Some(user), lockdown, command, arguments);
+                let said = done.err().map(|why| format!("{why:#}")).unwrap_or_default();
+                let told = bench.records_after(before);
+                let own = told.iter().filter(|record| record.principal.eq_ignore_ascii_case(user));
+                let missing = needs.split(' ').find_map(|one| lacking(who, one, lockdown, false));
+                let verdict = own.clone().all(|record| record.allowed);
+                assert_eq!(verdict, missing.is_none(), "{command} {user} {lockdown}: {told:?}");
+                assert!(own.clone().count() > 0, "{command} {user}: nothing is on record");
+                match missing {
+                    None => assert!(!said.contains("PermissionDenied"), "{command} {user}: {said}"),
+                    Some(why) => {
+                        assert!(said.starts_with("PermissionDenied: "), "{command} {user}: {said}");
+                        assert!(said.ends_with(&why), "{command} {user}: {said} and not {why}");
+                        let refused = own.clone().find(|record| !record.allowed).unwrap();
+                        assert!(operations.contains(&refused.operation), "{command}: {refused:?}");
+                    }
+                }
+                tried += 1;
+            }
+        }
+    }
+    println!("{tried} command lines");
+    assert!(tried > 200);
+}
+
+#[test]
+fn the_server_s_own_account_passes_every_door_outside_of_lockdown_only() {
+    let bench = Bench::new();
+    for (command, needs, _, arguments) in COMMANDS {
+        if ["HOST", "OPEN"].contains(&needs) {
+            continue;
+        }
+        bench.forget_victim(command == "user add");
+        let said = |lockdown| {
+            let done = bench.command(None, lockdown, command, arguments);
+            done.err().map(|why| format!("{why:#}")).unwrap_or_default()
+        };
+        assert!(!said(false).contains("PermissionDenied"), "{command}");
+        let missing = needs.split(' ').find_map(|one| lacking(Who::Server, one, true, false));
+        let said = said(true);
+        assert_eq!(said.contains("PermissionDenied"), missing.is_some(), "{command}: {said}");
+    }
+}

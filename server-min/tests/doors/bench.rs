@@ -1,0 +1,180 @@
+//! A deployment with a user for each role, with and without lockdown.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use troodon_server::account::{Accounts, Grant};
+use troodon_server::acl::{Acl, Principal};
+use troodon_server::artifact::Repository;
+use troodon_server::cli;
+use troodon_server::config::{self, Config};
+use troodon_server::launcher::Launcher;
+use troodon_server::model::audit::Record;
+use troodon_server::model::id::OrgId;
+use troodon_server::model::policy::Policy;
+use troodon_server::model::role::Role;
+use troodon_server::monitoring::Monitoring;
+use troodon_server::query::{self, Backend};
+use troodon_server::store::Store;
+use troodon_vql::{Interrupt, Level, LogSink, Permission};
+
+pub const CLIENT: &str = "C.0123456789abcdef";
+const SERVER: &str = "VelociraptorServer";
+
+/// Who tries a door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Server,
+    Nobody,
+    /// A user with this role, in the root organisation only.
+    Role(Role),
+}
+
+impl Who {
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Server, Self::Nobody].into_iter().chain(Role::ALL.map(Self::Role))
+    }
+
+    pub fn user(self) -> Option<&'static str> {
+        match self {
+            Self::Server => None,
+            Self::Nobody => Some("nobody"),
+            Self::Role(role) => Some(role.name()),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        self.user().unwrap_or(SERVER)
+    }
+
+    /// As the tables call the role.
+    pub fn letter(self) -> Option<char> {
+        let Self::Role(role) = self else { return None };
+        Some(match role {
+            Role::OrgAdmin => 'O',
+            Role::Administrator => 'A',
+            Role::Reader => 'R',
+            Role::Analyst => 'N',
+            Role::Investigator => 'I',
+            Role::ArtifactWriter => 'W',
+            Role::Api => 'P',
+        })
+    }
+
+    fn principal(self) -> Principal {
+        match self.user() {
+            None => Principal::Server { name: SERVER.into() },
+            Some(name) => Principal::User { name: name.parse().unwrap() },
+        }
+    }
+}
+
+pub struct Bench {
+    store: Store,
+    configs: [(PathBuf, Config); 2],
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let made = config::generate(config::defaults()).unwrap();
+        let configs = [false, true].map(|lockdown| {
+            let patch = serde_json::json!({
+                "Datastore": {"location": data, "filestore_directory": data},
+                "lockdown": lockdown,
+            });
+            let config = config::apply_merge(&made, &patch.to_string(), "test").unwrap();
+            let path = folder.path().join(format!("lockdown-{lockdown}.yaml"));
+            std::fs::write(&path, config.to_yaml().unwrap()).unwrap();
+            (path, config)
+        });
+        let store = Store::open(&data).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(store.enrol(CLIENT.parse().unwrap(), vec![1, 2, 3])).unwrap());
+        let bench = Self { store, configs, _folder: folder };
+        for role in Role::ALL {
+            bench.accounts().add(&name(role.name()), None, &Policy::of([role])).unwrap();
+        }
+        bench
+    }
+
+    fn accounts(&self) -> Accounts {
+        let acl = Acl::new(&self.configs[0].1, self.store.clone()).unwrap();
+        Accounts::new(self.store.clone(), acl, Who::Server.principal(), SERVER)
+    }
+
+    /// Runs a command; what it prints goes to the standard output.
+    pub fn command(
+        &self,
+        user: Option<&str>,
+        lockdown: bool,
+        command: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<()> {
+        let path = self.configs[usize::from(lockdown)].0.to_str().unwrap();
+        let mut line = vec!["troodon", "--config", path];
+        line.extend(user.iter().flat_map(|user| ["--runas", user]));
+        line.extend(command.split(' '));
+        line.extend(arguments);
+        cli::run(line)
+    }
+
+    /// Runs a query in a fresh session; answers its log.
+    pub fn query(&self, who: Who, lockdown: bool, elsewhere: bool, vql: &str) -> Vec<String> {
+        let config = &self.configs[usize::from(lockdown)].1;
+        let store = self.store.clone();
+        let acl = Acl::new(config, store.clone()).unwrap();
+        let repository = Arc::new(Repository::built_in().unwrap());
+        let launcher = Arc::new(Launcher::new(config, repository, store.clone(), acl.clone()));
+        let monitoring = Arc::new(Monitoring::new(store.clone(), Arc::clone(&launcher), &[]));
+        let org = if elsewhere { "OABCD".parse().unwrap() } else { OrgId::root() };
+        let token = acl.token(who.principal(), org);
+        let backend = Arc::new(Backend { store, launcher, monitoring, token });
+        let registry = Arc::new(query::registry(config).unwrap());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let log = Box::new(Log(Arc::clone(&lines)));
+        query::run(vql, &[], backend, registry, log, Interrupt::new(), |_| Ok(())).unwrap();
+        let lines = lines.lock().unwrap();
+        lines.clone()
+    }
+
+    pub fn last_record(&self) -> u64 {
+        let records = self.store.audit_records(0, usize::MAX).unwrap();
+        records.last().map_or(0, |(number, _)| *number)
+    }
+
+    pub fn records_after(&self, number: u64) -> Vec<Record> {
+        let records = self.store.audit_records(number, usize::MAX).unwrap();
+        records.into_iter().map(|(_, record)| record).collect()
+    }
+
+    /// Makes the user on whom doors are tried what it was: there without rights, or not there.
+    pub fn forget_victim(&self, gone: bool) {
+        let sql = "DELETE FROM policy WHERE key = 'victim'; DELETE FROM user WHERE key = 'victim';";
+        self.store.write(move |db| Ok(db.execute_batch(sql)?)).unwrap();
+        if !gone {
+            let accounts = self.accounts();
+            accounts.add(&name("victim"), None, &Policy::default()).unwrap();
+            accounts.grant(&name("victim"), Policy::default(), Grant::Replace).unwrap();
+        }
+    }
+}
+
+fn name(text: &str) -> troodon_server::model::id::UserName {
+    text.parse().unwrap()
+}
+
+/// Names of permissions, as tables have them.
+pub fn listed(permissions: &[Permission]) -> String {
+    permissions.iter().map(|one| one.name()).collect::<Vec<_>>().join(" ")
+}
+
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl LogSink for Log {
+    fn log(&mut self, _: Level, message: &str) {
+        self.0.lock().unwrap().push(message.to_owned());
+    }
+}
