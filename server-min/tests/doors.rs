@@ -36,8 +36,9 @@ const HOLDERS: [(&str, &str); 8] = [
 ];
 
 /// Plugins, functions and accessors with what they need.
-const CALLS: [(&str, &str, &str); 14] = [
+const CALLS: [(&str, &str, &str); 19] = [
     ("plugin", "artifact_definitions", "READ_RESULTS"),
+    ("plugin", "client_delete", "SERVER_ADMIN"),
     ("plugin", "clients", "READ_RESULTS"),
     ("plugin", "flow_logs", "READ_RESULTS"),
     ("plugin", "flow_results", "READ_RESULTS"),
@@ -47,15 +48,19 @@ const CALLS: [(&str, &str, &str); 14] = [
     ("function", "add_client_monitoring", "COLLECT_CLIENT"),
     ("function", "cancel_flow", "COLLECT_CLIENT"),
     ("function", "client_info", "READ_RESULTS"),
+    ("function", "client_metadata", "READ_RESULTS"),
+    ("function", "client_set_metadata", "LABEL_CLIENT"),
     ("function", "collect_client", "COLLECT_CLIENT"),
     ("function", "get_client_monitoring", "READ_RESULTS"),
     ("function", "label", "LABEL_CLIENT"),
     ("function", "rm_client_monitoring", "COLLECT_CLIENT"),
+    ("function", "server_metadata", "SERVER_ADMIN"),
+    ("function", "server_set_metadata", "SERVER_ADMIN"),
 ];
 
 /// Commands: what they need, the operation on record, and arguments with which they do no harm. `HOST` acts with the
 /// keys in the configuration, `OPEN` shows what is no secret.
-const COMMANDS: [(&str, &str, &str, &[&str]); 27] = [
+const COMMANDS: [(&str, &str, &str, &[&str]); 33] = [
     ("config generate", "HOST", "", &[]),
     ("config show", "HOST", "", &[]),
     ("config client", "HOST", "", &[]),
@@ -74,6 +79,12 @@ const COMMANDS: [(&str, &str, &str, &[&str]); 27] = [
         &["Generic.Client.Info", "--client_id", "C.ffffffffffffffff"],
     ),
     ("artifacts uploads", "READ_RESULTS", "ReadUploads", &["F.1", "--client_id", CLIENT]),
+    ("client list", "READ_RESULTS", "ReadClients", &["--limit", "0"]),
+    ("client search", "READ_RESULTS", "ReadClients", &["nowhere"]),
+    ("client show", "READ_RESULTS", "ReadClients", &[CLIENT]),
+    ("client label", "LABEL_CLIENT", "SetClientLabel", &[CLIENT, "x"]),
+    ("client note", "LABEL_CLIENT", "SetClientMetadata", &[CLIENT, "x=y"]),
+    ("client delete", "SERVER_ADMIN", "client_delete", &[CLIENT]),
     ("query", "ANY_QUERY", "Query", &["SELECT 1 FROM scope()"]),
     ("vql list", "OPEN", "", &[]),
     ("vql show", "OPEN", "", &["if"]),
@@ -233,7 +244,7 @@ fn every_command_allows_whom_the_table_says() {
                 _ => {}
             }
             for lockdown in [false, true] {
-                bench.forget_victim(command == "user add");
+                bench.prepare(command == "user add");
                 let before = bench.last_record();
                 let done = bench.command(Some(user), lockdown, command, arguments);
                 let said = done.err().map(|why| format!("{why:#}")).unwrap_or_default();
@@ -267,7 +278,7 @@ fn the_server_s_own_account_passes_every_door_outside_of_lockdown_only() {
         if ["HOST", "OPEN"].contains(&needs) {
             continue;
         }
-        bench.forget_victim(command == "user add");
+        bench.prepare(command == "user add");
         let said = |lockdown| {
             let done = bench.command(None, lockdown, command, arguments);
             done.err().map(|why| format!("{why:#}")).unwrap_or_default()

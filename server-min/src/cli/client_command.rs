@@ -118,7 +118,7 @@ pub(super) fn run(invocation: &Invocation, command: &ClientCommand) -> Result<()
 
 /// Prints clients a page at a time; answers how many.
 fn list(console: &Console, search: &Search, options: &List) -> Result<u64> {
-    console.enter(Door::ShowClients)?;
+    console.enter(Door::ShowClients, json!({}))?;
     let mut writer = RowWriter::new(stdout().lock(), options.format);
     let (mut left, mut cursor) = (options.limit, None);
     while left > 0 {
@@ -147,7 +147,7 @@ fn line(client: &Client) -> Result<Row> {
 }
 
 fn show(console: &Console, id: &ClientId) -> Result<()> {
-    console.enter(Door::ShowClients)?;
+    console.enter(Door::ShowClients, json!({"client_id": id.as_str()}))?;
     let Some(client) = console.store.client(id)? else {
         bail!("there is no client {id}; `client search` finds clients");
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::account::{self, Accounts};
@@ -12,11 +12,10 @@ use crate::actor::Actor;
 use crate::artifact::Repository;
 use crate::config::Config;
 use crate::launcher::Launcher;
-use crate::model::audit::Record;
 use crate::model::door::Door;
 use crate::model::id::OrgId;
 use crate::monitoring::Monitoring;
-use crate::store::{Store, now_us};
+use crate::store::Store;
 
 use super::Invocation;
 
@@ -54,25 +53,10 @@ impl Console {
         Ok(Self { store, launcher, monitoring: Arc::new(monitoring), acl, principal, config })
     }
 
-    /// Passes a door. What is done there, or refused, is recorded before it happens.
-    pub(super) fn enter(&self, door: Door, mut details: Value) -> Result<()> {
-        let checked = self.acl.check(&self.principal, &OrgId::root(), door.permissions());
-        if let Err(denied) = &checked {
-            details["refused"] = denied.to_string().into();
-        }
-        self.store.audit(self.record(door, checked.is_ok(), details))?;
-        checked.map_err(|denied| anyhow!("PermissionDenied: {denied}"))
-    }
-
-    fn record(&self, door: Door, allowed: bool, details: Value) -> Record {
-        Record {
-            time_us: now_us(),
-            org: OrgId::root(),
-            principal: self.principal.name().to_owned(),
-            operation: door.operation().to_owned(),
-            allowed,
-            details,
-        }
+    /// Passes a door behind which nothing is changed. What is looked at, or refused, is on record before it is shown.
+    pub(super) fn enter(&self, door: Door, details: Value) -> Result<()> {
+        let record = self.actor().enter(door, details)?;
+        Ok(self.store.audit(record)?)
     }
 
     /// The caller, as it acts on the store.

@@ -91,13 +91,17 @@ impl Bench {
             (path, config)
         });
         let store = Store::open(&data).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert!(runtime.block_on(store.enrol(CLIENT.parse().unwrap(), vec![1, 2, 3])).unwrap());
         let bench = Self { store, configs, _folder: folder };
+        bench.enrol();
         for role in Role::ALL {
             bench.accounts().add(&name(role.name()), None, &Policy::of([role])).unwrap();
         }
         bench
+    }
+
+    fn enrol(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.store.enrol(CLIENT.parse().unwrap(), vec![1, 2, 3])).unwrap();
     }
 
     fn accounts(&self) -> Accounts {
@@ -150,8 +154,9 @@ impl Bench {
         records.into_iter().map(|(_, record)| record).collect()
     }
 
-    /// Makes the user on whom doors are tried what it was: there without rights, or not there.
-    pub fn forget_victim(&self, gone: bool) {
+    /// Makes the client and the user on whom doors are tried what they were; the user without rights, or not there.
+    pub fn prepare(&self, gone: bool) {
+        self.enrol();
         let sql = "DELETE FROM policy WHERE key = 'victim'; DELETE FROM user WHERE key = 'victim';";
         self.store.write(move |db| Ok(db.execute_batch(sql)?)).unwrap();
         if !gone {
