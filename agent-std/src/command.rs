@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
+use troodon_vql::syntax::{parse_program, reformat};
 use troodon_vql::{Event, Session, reference};
 
 use crate::artifact::{self, Artifact, ArtifactFault};
@@ -26,6 +27,9 @@ pub struct QueryCommand {
     /// A variable for the query
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
+    /// Print the statements in a clear layout, and run nothing
+    #[arg(long)]
+    reformat: bool,
 }
 
 /// How rows and uploads leave.
@@ -113,6 +117,10 @@ impl QueryCommand {
     ///
     /// What to tell the user.
     pub fn run(self) -> Result<()> {
+        if self.reformat {
+            let text = reformat(&self.vql.join("\n"))?;
+            return io::stdout().write_all(text.as_bytes()).context("writing");
+        }
         let artifacts = self.definitions.as_deref().map(artifact::load).transpose()?;
         let local = Local::new(artifacts.unwrap_or_default(), self.output.upload_dir)?;
         let mut session = local.session(Callers::default());
@@ -206,6 +214,9 @@ fn collect(
     };
     let mut printer = Printer::new(BufWriter::new(io::stdout().lock()), output.format);
     for source in &artifact.sources {
+        // By itself first, so that a mistake is shown at its place in this text, without the statements before it.
+        let statements = source.statements();
+        parse_program(&statements).with_context(|| format!("{name}: source `{}`", source.name))?;
         let is_met = [&artifact.precondition, &source.precondition].into_iter().all(|condition| {
             condition.is_empty() || has_row(&mut session(), &format!("{preamble}{condition}"))
         });
@@ -213,7 +224,7 @@ fn collect(
             eprintln!("{name}/{}: left out because of its precondition", source.name);
             continue;
         }
-        let text = format!("{preamble}{}", source.statements());
+        let text = format!("{preamble}{statements}");
         local::run(&mut session(), &text, &mut printer)?;
     }
     finish(printer)

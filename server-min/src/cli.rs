@@ -27,7 +27,9 @@ use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustix::fs::{Access, access};
 use tracing::Level;
+use troodon_vql::ParseError;
 
+use crate::artifact::ArtifactError;
 use crate::config::Config;
 use crate::model::id::UserName;
 
@@ -185,9 +187,11 @@ fn is_writable(path: &Path) -> bool {
     may_write(path) || may_write(folder)
 }
 
-/// One line on the standard error.
+/// One line on the standard error, unless it points into the text of a query.
 fn complain(error: &anyhow::Error) {
-    let text = format!("{error:#}").replace('\n', " ");
+    let text = format!("{error:#}");
+    let points = error.is::<ParseError>() || error.is::<ArtifactError>();
+    let text = if points { text } else { text.replace('\n', " ") };
     // Nobody is left to be told when even this fails.
     let _ = writeln!(std::io::stderr(), "troodon: {text}");
 }

@@ -100,9 +100,9 @@ fn mistakes_are_named_with_their_place() {
 fn mistakes_in_queries_point_into_the_file() {
     let block =
         "name: A\nsources:\n  - query: |\n      LET X = 1\n\n      SELECT FROM FROM scope()\n";
-    assert!(refusal(block).starts_with("a.yaml:6:0: query: "), "{}", refusal(block));
+    assert!(refusal(block).starts_with("a.yaml:6:14: query: "), "{}", refusal(block));
     let bare = "name: A\nsources:\n  - query: SELECT FROM FROM scope()\n";
-    assert!(refusal(bare).starts_with("a.yaml:3:0: query: "), "{}", refusal(bare));
+    assert!(refusal(bare).starts_with("a.yaml:3:19: query: "), "{}", refusal(bare));
     let several = "name: A\nsources:\n  - query: SELECT 1: 2,\n      3 FROM FROM\n";
     assert!(refusal(several).starts_with("a.yaml:3:0: "), "{}", refusal(several));
 }

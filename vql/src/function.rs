@@ -6,7 +6,7 @@ mod format;
 mod get;
 mod logic;
 mod split;
-mod timestamp;
+pub(crate) mod timestamp;
 
 use crate::registry::Function;
 

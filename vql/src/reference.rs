@@ -1,10 +1,13 @@
-//! What a registry offers, in words: for people who ask a program.
+//! What a registry offers, in words: for people who ask a program, and as JSON for programs.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::json;
 
 use crate::access::Permission;
-use crate::registry::{Arg, Entry, Registry};
+use crate::registry::{Arg, Entry, Others, Registry};
 
 /// One line for each plugin, function and accessor whose name contains a text, in any letter case.
 #[must_use]
@@ -35,6 +38,35 @@ pub fn show(registry: &Registry, name: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// Everything as a list in JSON, a line for each name: what completes queries in an editor reads it, and what checks
+/// queries for another host.
+#[must_use]
+pub fn json(registry: &Registry) -> String {
+    let entries = entries(registry).map(|(kind, entry)| {
+        let arguments = entry.args.iter().map(|arg| {
+            json!({"name": arg.name, "type": arg.kind.name(), "required": arg.required, "doc": arg.doc})
+        });
+        json!({
+            "kind": kind,
+            "name": entry.name,
+            "doc": entry.doc,
+            "arguments": arguments.collect::<Vec<_>>(),
+            "takes_others": entry.others == Others::Kept,
+            "permissions": names(entry.permissions),
+            "available": entry.availability.name(),
+        })
+    });
+    let accessors = registry.accessors().map(|(name, permissions)| {
+        json!({"kind": "accessor", "name": name, "permissions": names(permissions)})
+    });
+    let lines: Vec<String> = entries.chain(accessors).map(|line| line.to_string()).collect();
+    format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+fn names(permissions: &[Permission]) -> Vec<&'static str> {
+    permissions.iter().map(|permission| permission.name()).collect()
+}
+
 fn entries(registry: &Registry) -> impl Iterator<Item = (&'static str, &'static Entry)> {
     let plugins = registry.plugins().map(|plugin| ("plugin", &plugin.entry));
     plugins.chain(registry.functions().map(|function| ("function", &function.entry)))
@@ -57,14 +89,7 @@ fn needs(permissions: &[Permission]) -> String {
     if permissions.is_empty() {
         return String::from("none");
     }
-    let mut names = String::new();
-    for permission in permissions {
-        if !names.is_empty() {
-            names.push_str(", ");
-        }
-        names.push_str(permission.name());
-    }
-    names
+    names(permissions).join(", ")
 }
 
 fn first_sentence(doc: &str) -> &str {
@@ -87,6 +112,17 @@ mod tests {
         assert!(lines.starts_with("plugin    foreach "), "{lines}");
         assert_eq!(lines.lines().count(), 1);
         assert!(list(&registry(), "data").lines().any(|line| line.starts_with("accessor  data")));
+    }
+
+    #[test]
+    fn json_has_all_names_with_their_arguments() {
+        let text = json(&registry());
+        let all: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_default();
+        let named = |kind, name| all.iter().find(|one| one["kind"] == kind && one["name"] == name);
+        let foreach = named("plugin", "foreach").map(|one| one["arguments"][0]["name"].clone());
+        assert_eq!(foreach, Some("row".into()));
+        assert!(named("accessor", "data").is_some() && named("function", "if").is_some());
+        assert_eq!(text.lines().count(), all.len() + 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use troodon_vql::Program;
+use troodon_vql::syntax::reformat;
 
 fn name() -> impl Strategy<Value = String> {
     prop_oneof!["[a-zA-Z_][a-zA-Z0-9_]{0,6}", "[a-z $.-]{1,6}", Just("limit".into())]
@@ -71,6 +72,48 @@ fn query() -> impl Strategy<Value = String> {
     })
 }
 
+/// Whatever may stand between two tokens in place of a blank.
+fn gap() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        4 => Just(" "),
+        1 => Just("  \n"),
+        1 => Just("\n\n\n"),
+        1 => Just(" /* a */ "),
+        1 => Just("/* b\n c*/"),
+        1 => Just(" -- d \n"),
+        1 => Just("\n// e\n"),
+    ]
+}
+
+/// A query with gaps in place of blanks. Blanks within texts stay: the query has none that begin with a letter.
+fn commented() -> impl Strategy<Value = String> {
+    (query(), proptest::collection::vec(gap(), 1..20)).prop_map(|(query, gaps)| {
+        let mut gaps = gaps.iter().cycle();
+        let mut text = String::new();
+        let mut quote = None;
+        let mut last = ' ';
+        for letter in query.chars() {
+            match quote {
+                Some(open) if letter == open && last != '\\' => quote = None,
+                None if matches!(letter, '\'' | '"' | '`') => quote = Some(letter),
+                _ => {}
+            }
+            if letter == ' ' && quote.is_none() {
+                text.push_str(gaps.next().unwrap_or(&" "));
+            } else {
+                text.push(letter);
+            }
+            last = letter;
+        }
+        text
+    })
+}
+
+/// The comments of a text without strings that look like some.
+fn comments(text: &str) -> usize {
+    ["/* a */", "/* b\n c*/", "-- d", "// e"].iter().map(|one| text.matches(one).count()).sum()
+}
+
 fn printed(text: &str) -> (Program, String) {
     let program = Program::parse(text).expect("a valid query");
     let statements: Vec<_> = program.statements().iter().map(ToString::to_string).collect();
@@ -84,6 +127,16 @@ proptest! {
         let (again, text_again) = printed(&text);
         prop_assert_eq!(program.statements(), again.statements());
         prop_assert_eq!(text, text_again);
+    }
+
+    #[test]
+    fn what_is_laid_out_is_parsed_as_the_same(text in commented()) {
+        let Ok(program) = Program::parse(&text) else { return Ok(()) };
+        let lines = reformat(&text).expect("a layout");
+        let again = Program::parse(&lines).expect(&lines);
+        prop_assert_eq!(program.statements(), again.statements());
+        prop_assert_eq!(comments(&text), comments(&lines), "{}\n{}", text, lines);
+        prop_assert_eq!(&reformat(&lines).expect("a layout"), &lines);
     }
 
     #[test]

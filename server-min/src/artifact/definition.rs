@@ -332,7 +332,10 @@ impl Artifact {
                 ConfigError::Syntax { line, column, problem, .. } => fault(line, column, problem),
                 other => fault(0, 0, other.to_string()),
             })?;
-        check::check(&artifact).map_err(|(line, column, problem)| fault(line, column, problem))?;
+        check::check(&artifact).map_err(|found| {
+            let problem = [found.problem.as_str(), &found.excerpt].join("\n");
+            fault(found.line, file_column(text, &found).unwrap_or(0), problem.trim_end().to_owned())
+        })?;
         Ok(artifact)
     }
 
@@ -344,4 +347,12 @@ impl Artifact {
             format!("{}/{}", self.name, source.name)
         }
     }
+}
+
+/// The column in the file of a mistake in a query, whose lines YAML may have indented; `None` where it has folded them.
+fn file_column(text: &str, fault: &check::Fault) -> Option<u64> {
+    let query_line = fault.excerpt.lines().next()?.get(2..)?;
+    let line = text.lines().nth(usize::try_from(fault.line.checked_sub(1)?).ok()?)?;
+    let indent = line.get(..line.find(query_line)?)?.chars().count();
+    fault.column.checked_add(indent as u64)
 }

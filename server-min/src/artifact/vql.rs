@@ -22,6 +22,8 @@ pub struct VqlFault {
     pub column: u64,
     /// What the parser says.
     pub problem: String,
+    /// The line with the mistake, and a mark below its place; empty when the line is very long.
+    pub excerpt: String,
 }
 
 /// Takes a text apart. No statement at all is fine.
@@ -32,19 +34,14 @@ pub fn statements(text: &str) -> Result<Vec<Statement>, VqlFault> {
     let program = syntax::parse_program(text).map_err(|error| VqlFault {
         line: error.position.line as u64,
         column: error.position.column as u64,
-        // The place is said in terms of the file, and the first line says the rest.
-        problem: first_line(&error.to_string()),
+        problem: error.fault.to_string(),
+        excerpt: error.excerpt(),
     })?;
     Ok(program.iter().map(statement).collect())
 }
 
 fn statement(statement: &ast::Statement) -> Statement {
     Statement { text: statement.to_string(), is_let: matches!(statement, ast::Statement::Let(_)) }
-}
-
-fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    line.split_once(": ").map_or(line, |(_, problem)| problem).to_owned()
 }
 
 /// The artifacts that a text calls as `Artifact.NAME(`, in alphabetical order.

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
-use troodon_vql::{Interrupt, Level, LogSink, json as vql_json};
+use troodon_vql::syntax::reformat;
+use troodon_vql::{Interrupt, Level, LogSink, Program, json as vql_json};
 
 use super::collect::pair;
 use super::console::Console;
 use super::rows::{Format, RowWriter};
-use super::{Invocation, printable};
+use super::{Invocation, print, printable};
 use crate::model::door::Door;
 use crate::model::id::OrgId;
 use crate::query::{self, Backend};
@@ -28,9 +29,18 @@ pub(super) struct QueryOptions {
     /// A variable of the query; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
+    /// Print the statements in a clear layout, and run nothing
+    #[arg(long)]
+    reformat: bool,
 }
 
 pub(super) fn run(invocation: &Invocation, options: &QueryOptions) -> Result<()> {
+    let text = options.statements.join("\n");
+    if options.reformat {
+        return print(&reformat(&text)?);
+    }
+    // Before the store is opened and the query is written down: nobody can run what does not parse.
+    Program::parse(&text)?;
     let console = Console::open(invocation)?;
     console.enter(Door::Query, json!({"query": options.statements}))?;
     let Console { config, store, launcher, monitoring, acl, principal } = console;
@@ -41,7 +51,7 @@ pub(super) fn run(invocation: &Invocation, options: &QueryOptions) -> Result<()>
     let mut line = Vec::new();
     let failed = Arc::new(AtomicBool::new(false));
     query::run(
-        &options.statements.join("\n"),
+        &text,
         &options.env,
         backend,
         registry,

@@ -65,6 +65,14 @@ fn timestamp(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     })
 }
 
+/// The time that a text means: a date, or seconds since 1970.
+pub(crate) fn date(text: &str) -> Option<Time> {
+    match epoch_of(text) {
+        Value::Time(time) => Some(time),
+        _ => None,
+    }
+}
+
 fn epoch_of(text: &str) -> Value {
     if let Ok(number) = text.parse::<i64>() {
         return shifted(scaled(i128::from(number)), 0);

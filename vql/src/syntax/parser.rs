@@ -1,5 +1,6 @@
 //! Statements and queries (server specification section 10.2).
 
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -70,6 +71,29 @@ pub struct ParseError {
     line: String,
 }
 
+impl ParseError {
+    /// The line with the mistake, and below it a mark at its place. Empty when the line is very long.
+    #[must_use]
+    pub fn excerpt(&self) -> String {
+        if self.line.is_empty() {
+            return String::new();
+        }
+        let indent = self.position.column.saturating_sub(1);
+        format!("  {}\n  {:indent$}^", self.line, "")
+    }
+}
+
+impl fmt::Display for SyntaxFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expected { wanted, found } => write!(f, "expected {wanted}, found {found}"),
+            Self::TooDeep => write!(f, "more than {NESTING_MAX} levels of nesting"),
+            Self::TooLong => write!(f, "more than {PROGRAM_BYTES_MAX} bytes of query"),
+            Self::Unfinished(what) => write!(f, "{what} without an end"),
+        }
+    }
+}
+
 /// What is wrong with the text of a query.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -91,17 +115,9 @@ pub enum SyntaxFault {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.position)?;
-        match &self.fault {
-            SyntaxFault::Expected { wanted, found } => {
-                write!(f, "expected {wanted}, found {found}")?;
-            }
-            SyntaxFault::TooDeep => write!(f, "more than {NESTING_MAX} levels of nesting")?,
-            SyntaxFault::TooLong => write!(f, "more than {PROGRAM_BYTES_MAX} bytes of query")?,
-            SyntaxFault::Unfinished(what) => write!(f, "{what} without an end")?,
-        }
-        let indent = self.position.column.saturating_sub(1);
-        write!(f, "\n  {}\n  {:indent$}^", self.line, "")
+        write!(f, "{}: {}", self.position, self.fault)?;
+        let excerpt = self.excerpt();
+        if excerpt.is_empty() { Ok(()) } else { write!(f, "\n{excerpt}") }
     }
 }
 
@@ -111,6 +127,8 @@ impl core::error::Error for ParseError {}
 pub(super) struct Parser<'a> {
     pub(super) lexer: Lexer<'a>,
     pub(super) token: Token,
+    /// Where the token before this one ends.
+    last_end: usize,
     depth: u16,
 }
 
@@ -118,7 +136,7 @@ impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Result<Self, ParseError> {
         let mut lexer = Lexer::new(text);
         let token = lexer.next();
-        let parser = Self { lexer, token, depth: 0 };
+        let parser = Self { lexer, token, last_end: 0, depth: 0 };
         if text.len() > PROGRAM_BYTES_MAX {
             return Err(parser.fault(SyntaxFault::TooLong));
         }
@@ -127,6 +145,7 @@ impl<'a> Parser<'a> {
 
     pub(super) fn advance(&mut self) -> Token {
         let next = self.lexer.next();
+        self.last_end = self.token.end;
         core::mem::replace(&mut self.token, next)
     }
 
@@ -178,7 +197,9 @@ impl<'a> Parser<'a> {
 
     fn fault(&self, fault: SyntaxFault) -> ParseError {
         let text = self.lexer.text();
-        let position = Position::of(text, self.token.start);
+        // What is missing at the end is missing right after the last token, not below blanks and comments.
+        let is_end = self.token.kind == TokenKind::End;
+        let position = Position::of(text, if is_end { self.last_end } else { self.token.start });
         let line = text.lines().nth(position.line.saturating_sub(1)).unwrap_or("");
         // A line of a megabyte would hide the message that it is to explain.
         let line =

@@ -7,6 +7,7 @@ use core::cmp::Ordering;
 
 use super::number::to_float;
 use super::{List, Row, RowBuilder, Text, Time, Value};
+use crate::function::timestamp;
 
 pub(crate) use super::number::truncated;
 
@@ -55,6 +56,9 @@ pub(crate) fn equal(left: &Value, right: &Value) -> bool {
 pub(crate) fn less(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Str(left), Value::Str(right)) => left < right,
+        (Value::Str(_), Value::Time(_)) | (Value::Time(_), Value::Str(_)) => {
+            dates(left, right) == Some(Ordering::Less)
+        }
         (Value::Float(_) | Value::Str(_) | Value::List(_) | Value::Time(_), Value::Dict(_)) => true,
         _ if is_beside_whole(left, right) => true,
         _ => compare(left, right) == Some(Ordering::Less),
@@ -65,6 +69,9 @@ pub(crate) fn less(left: &Value, right: &Value) -> bool {
 pub(crate) fn greater(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Str(left), Value::Str(right)) => left > right,
+        (Value::Str(_), Value::Time(_)) | (Value::Time(_), Value::Str(_)) => {
+            dates(left, right) == Some(Ordering::Greater)
+        }
         (Value::Bool(_), Value::Int(_)) => less(left, right),
         (Value::Bool(_) | Value::Int(_), Value::Bool(_)) => false,
         _ if is_beside_whole(left, right) => true,
@@ -86,6 +93,16 @@ fn compare(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
         _ => number(left)?.partial_cmp(&number(right)?),
     }
+}
+
+/// The order of a time and a text that is a date. No text *equals* a time, as in the original.
+fn dates(left: &Value, right: &Value) -> Option<Ordering> {
+    let date = |value: &Value| match value {
+        Value::Time(time) => Some(*time),
+        Value::Str(text) => timestamp::date(&text.to_str_lossy()),
+        _ => None,
+    };
+    Some(date(left)?.cmp(&date(right)?))
 }
 
 /// Numbers are seconds since the epoch.
