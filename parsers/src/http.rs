@@ -57,7 +57,7 @@ fn open(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault>
         return Err(Fault::error("secrets are not supported by this host"));
     }
     if args.has("tempfile_extension") {
-        cx.require(&[Permission::FilesystemWrite])?;
+        cx.require("http_client", &[Permission::FilesystemWrite])?;
     }
     let agent = agent(cx, &args)?;
     let urls = args.list("url").map_or_else(Vec::new, |list| list.to_vec());
@@ -121,7 +121,7 @@ fn agent(cx: &mut Context, args: &Args) -> Result<Agent, Fault> {
         tls = tls.disable_verification(true);
     }
     let name = args.string("user_agent").filter(|name| !name.is_empty());
-    let reach = match cx.require(&[Permission::ServerAdmin]) {
+    let reach = match cx.require("http_client", &[Permission::ServerAdmin]) {
         Ok(()) => Reach::Everything,
         Err(_) => Reach::Beyond,
     };
