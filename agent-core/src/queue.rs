@@ -155,18 +155,20 @@ impl<S: Storage> Queue<S> {
         for lane in Lane::ALL {
             queue.recover(lane)?;
         }
-        // Each is met again, and counted then, when its turn comes.
-        queue.corrupt = 0;
         Ok(queue)
     }
 
     fn recover(&mut self, lane: Lane) -> Result<(), StorageFault> {
-        let (mut from, mut bytes) = (Position::START, Vec::new());
-        while let Some(at) = self.read(lane, &mut from, &mut bytes)? {
-            self.fill_mut(lane).add(cost(&bytes));
-            if let Record::Forget(session_id) = Record::parse(&bytes) {
-                self.remember_forgotten(session_id.into(), Some(at));
+        let (mut fill, mut forgotten) = (Fill::default(), Vec::new());
+        self.storage.scan(lane, &mut |at, record| {
+            fill.add(cost(record));
+            if let Record::Forget(session_id) = Record::parse(record) {
+                forgotten.push((String::from(session_id), at));
             }
+        })?;
+        *self.fill_mut(lane) = fill;
+        for (session_id, at) in forgotten {
+            self.remember_forgotten(session_id, Some(at));
         }
         Ok(())
     }

@@ -108,6 +108,32 @@ pub trait Storage {
         into: &mut Vec<u8>,
     ) -> Result<Option<Position>, StorageFault>;
 
+    /// Shows every record of `lane`, the oldest first; those that cannot be read are passed over. For a storage whose
+    /// [`Storage::read`] has to look for its place, this is the way to read all.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageFault::Broken`].
+    fn scan(
+        &mut self,
+        lane: Lane,
+        visit: &mut dyn FnMut(Position, &[u8]),
+    ) -> Result<(), StorageFault> {
+        let (mut from, mut record) = (Position::START, Vec::new());
+        loop {
+            match self.read(lane, from, &mut record) {
+                Ok(None) => return Ok(()),
+                Ok(Some(at)) => {
+                    visit(at, &record);
+                    from = at.after();
+                }
+                // A storage that names a place before the one asked for would be read for ever.
+                Err(StorageFault::Corrupt(at)) if at >= from => from = at.after(),
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
     /// Forgets the records of `lane` up to and including `through`. Records that are gone already are no fault.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ pub mod agent;
 pub mod certificates;
 pub mod comms;
 pub mod envelope;
+pub mod flash;
 pub mod formats;
 pub mod keys;
 pub mod names;
@@ -39,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "state_blob", run: comms::state_blob, seeds: comms::blobs },
     Target { name: "provision", run: comms::provision, seeds: comms::provisions },
     Target { name: "queue_records", run: comms::queue_records, seeds: comms::records },
+    Target { name: "flash", run: flash::flash, seeds: flash::images },
     Target { name: "agent_inputs", run: agent::agent_inputs, seeds: agent::steps },
     Target { name: "profile", run: formats::profile, seeds: formats::profiles },
     Target { name: "grok", run: formats::grok, seeds: formats::groks },

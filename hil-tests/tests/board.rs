@@ -2,10 +2,11 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use hil_tests::{Board, BoardKey, Deployment, Firmware, Options, Process, Programs};
+use hil_tests::{Board, BoardKey, Deployment, Firmware, Options, Process, Programs, wait_until};
 use serde_json::json;
 
 /// How long a board may take until it says something: it may have a key to make.
@@ -15,7 +16,7 @@ const NAME: &str = "pump-7";
 
 /// Plain HTTP under the envelope, for links that are protected already.
 fn plain() -> Options {
-    let mut options = Options { scheme: "http", ..Options::with_test_artifacts(&[]) };
+    let mut options = Options { scheme: "http", ..Options::with_test_artifacts(&[]).impatient() };
     options.merge["Frontend"]["use_plain_http"] = json!(true);
     options
 }
@@ -69,13 +70,33 @@ fn a_board_enrols_is_interrogated_and_answers_collections() {
 }
 
 #[test]
-fn a_board_makes_its_own_key_at_its_first_boot() {
-    with_firmware("a board's own key", |firmware| {
+fn a_board_that_loses_its_power_keeps_its_own_key_and_its_rows() {
+    with_firmware("a board without power", |firmware| {
         let (deployment, server, board) = board(firmware, BoardKey::Own)?;
         let mut running = board.start()?;
         running.wait_for_line("pump-7 is C.", BOOT_MAX)?;
         let client = deployment.wait_for_client(&mut running)?;
         ensure!(running.said().contains(&format!("pump-7 is {client}")), "{}", running.said());
+
+        let flow = deployment.schedule(&client, "Troodon.Test.Fifteen", &[])?;
+        wait_until("a row", COLLECT_MAX, || Ok(!flow.numbers("N")?.is_empty()))?;
+        server.kill()?;
+        let before = flow.numbers("N")?.len();
+        // A row each second, and nobody who takes them.
+        thread::sleep(Duration::from_secs(6));
+        let said = running.said();
+        running.kill()?;
+        let mut running = board.start()?;
+        running.wait_for_line(&format!("pump-7 is {client}"), BOOT_MAX)?;
+        let keys = running.said().matches("making a key").count();
+        ensure!(keys <= said.matches("making a key").count(), "another key: {}", running.said());
+        let server = deployment.start_server()?;
+        wait_until("rows of the time without a server", COLLECT_MAX, || {
+            Ok(flow.numbers("N")?.len() >= before + 3)
+        })?;
+        let numbers = flow.numbers("N")?;
+        let expected: Vec<i64> = (1..).take(numbers.len()).collect();
+        ensure!(numbers == expected, "not once and in order: {numbers:?}");
         server.stop()?;
         Ok(())
     });

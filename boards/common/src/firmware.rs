@@ -12,7 +12,7 @@ use spin::Mutex;
 use troodon_core::agent::{Agent, Config, Input, StartFault};
 use troodon_core::executor::{Executor, Output, Setting, Sizes};
 use troodon_core::provision::{Provision, ProvisionFault};
-use troodon_core::queue::QueueFault;
+use troodon_core::queue::{QueueFault, QueueLimits};
 use troodon_core::storage::Storage;
 use troodon_core::time::{Instant, UnixTime};
 use troodon_proto::VeloMessage;
@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use crate::comms::{Chunks, Comms, Order};
 use crate::facts::Facts;
 use crate::identity::{IdentityFault, identity};
-use crate::limits::{INFLATED_LEN_MAX, QUEUE, REPLY_LEN_MAX};
+use crate::limits::{INFLATED_LEN_MAX, REPLY_LEN_MAX};
 use crate::network::Network;
 use crate::plugin;
 use crate::system::{NoEntropy, System};
@@ -37,6 +37,8 @@ pub struct Parts<D, S> {
     pub mac: [u8; 6],
     /// What outlives power.
     pub storage: S,
+    /// How much of it the queue may take.
+    pub queue: QueueLimits,
     /// The flash that begins with the provisioning.
     pub provision: &'static [u8],
     /// Why the firmware before this one ended, if it panicked.
@@ -91,7 +93,7 @@ where
     // Apart from the loop, which would hold the stack of making a key for ever.
     #[inline(never)]
     pub fn boot(parts: Parts<D, S>) -> Result<Self, BootFault> {
-        let Parts { system, device, mac, mut storage, provision, last_panic } = parts;
+        let Parts { system, device, mac, mut storage, queue, provision, last_panic } = parts;
         if let Some(last) = &last_panic {
             system.say(format_args!("the firmware before this one ended: {last}"));
         }
@@ -102,7 +104,7 @@ where
         let mut rng = ChaCha20Rng::from_seed(*seed);
         let key =
             identity(&provision, &mut storage, &mut rng, system).map_err(BootFault::Identity)?;
-        let agent = Agent::new(config, key, storage, QUEUE, &mut rng).map_err(BootFault::Start)?;
+        let agent = Agent::new(config, key, storage, queue, &mut rng).map_err(BootFault::Start)?;
         system.say(format_args!("{} is {}", provision.name, agent.id()));
         let facts = Arc::new(Facts {
             system,

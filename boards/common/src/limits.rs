@@ -1,7 +1,5 @@
 //! Every limit of the firmware that boards share: a number, its unit and its reason.
 
-use troodon_core::queue::QueueLimits;
-
 /// Bytes of TCP's receive buffer of a connection: more than one segment, so that the server is not stopped after each.
 pub const RECEIVE_LEN: usize = 3 * 1024;
 /// Bytes of TCP's send buffer of a connection.
@@ -14,12 +12,7 @@ pub const REPLY_LEN_MAX: usize = 40 * 1024;
 pub const INFLATED_LEN_MAX: usize = 40 * 1024;
 /// How long an upload waits for room in the queue, in seconds: as long as a server may be restarted.
 pub const UPLOAD_PATIENCE_SECS: u64 = 120;
-
-/// What the queue holds while everything is in RAM.
-pub const QUEUE: QueueLimits = QueueLimits {
-    urgent: 8 << 10,
-    flows: 24 << 10,
-    monitoring: 16 << 10,
-    message: 8 << 10,
-    batch: 6 << 10,
-};
+/// Bytes of the longest message in the queue: it is in RAM a few times while it is sealed and sent.
+pub const MESSAGE_LEN_MAX: usize = 8 << 10;
+/// Bytes that one POST carries: they are in RAM as often.
+pub const BATCH_LEN: usize = 6 << 10;

@@ -4,10 +4,10 @@
 #![allow(unsafe_code, reason = "registers and static memory of a chip")]
 
 mod console;
+mod last_words;
 mod stack;
 
 use core::fmt::{self, Write};
-use core::panic::PanicInfo;
 use core::ptr::{self, addr_of_mut};
 use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -16,13 +16,12 @@ use cortex_m::Peripherals;
 use cortex_m::asm::wfi;
 use cortex_m::peripheral::SCB;
 use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m_rt::{ExceptionFrame, entry, exception};
+use cortex_m_rt::{entry, exception};
 use semihosting::fs::File;
 use semihosting::io::Read;
+use troodon_board::flash::{FlashStorage, Layout, MappedNor};
 use troodon_board::lan9118::Lan9118;
-use troodon_board::{
-    Firmware, Heap, Instant, Memory, MemoryStorage, NoEntropy, PanicRecord, Parts, System,
-};
+use troodon_board::{Firmware, Heap, Instant, Memory, NoEntropy, Parts, System};
 
 use console::Uart;
 
@@ -33,15 +32,14 @@ const ETHERNET: usize = 0x4020_0000;
 const MAC: [u8; 6] = [0x02, 0x54, 0x00, 0x12, 0x34, 0x56];
 /// The PSRAM, which a file of the host backs: it stands for flash.
 const FLASH: usize = 0x2100_0000;
+const FLASH_LEN: usize = 1024 * 1024;
 const PROVISION_LEN: usize = 16 * 1024;
+const LAYOUT: Layout = Layout::at(64 * 1024);
 const HEAP_LEN: usize = 320 * 1024;
 
 #[global_allocator]
 static HEAP: Heap = Heap::empty();
 static mut HEAP_MEMORY: [u8; HEAP_LEN] = [0; HEAP_LEN];
-/// Start-up code leaves this alone, so it survives a reset.
-#[unsafe(link_section = ".uninit.panic")]
-static mut PANIC: PanicRecord = PanicRecord::empty();
 static TICKS: AtomicU32 = AtomicU32::new(0);
 static BOARD: Mps2 = Mps2;
 
@@ -103,16 +101,24 @@ fn main() -> ! {
         core.SYST.enable_counter();
         core.SYST.enable_interrupt();
     }
-    // SAFETY: the panic handler is the only other place, and it does not return.
-    let last_panic = unsafe { (*addr_of_mut!(PANIC)).take() }.map(Into::into);
+    let last_panic = last_words::take();
     // SAFETY: the manual of the board puts the controller there; nothing else uses it.
     let Ok(device) = (unsafe { Lan9118::new(ETHERNET, MAC) }) else {
         halt("no Ethernet controller")
     };
     // SAFETY: PSRAM; nothing writes to this part of it.
     let provision = unsafe { slice::from_raw_parts(ptr::without_provenance(FLASH), PROVISION_LEN) };
-    let storage = MemoryStorage::new();
-    let parts = Parts { system: &BOARD, device, mac: MAC, storage, provision, last_panic };
+    // SAFETY: PSRAM again; the storage keeps to its layout, which begins behind the provisioning.
+    let flash = unsafe { MappedNor::new(FLASH, FLASH_LEN) };
+    let storage = match FlashStorage::open(flash, LAYOUT) {
+        Ok(storage) => storage,
+        Err(fault) => halt(fault),
+    };
+    if storage.lost_lanes() > 0 {
+        BOARD.say(format_args!("queues that could not be read: {}", storage.lost_lanes()));
+    }
+    let queue = LAYOUT.limits();
+    let parts = Parts { system: &BOARD, device, mac: MAC, storage, queue, provision, last_panic };
     match Firmware::boot(parts) {
         Ok(firmware) => firmware.run(),
         Err(fault) => halt(fault),
@@ -130,21 +136,4 @@ fn halt(why: impl fmt::Display) -> ! {
 #[exception]
 fn SysTick() {
     TICKS.fetch_add(1, Ordering::Relaxed);
-}
-
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    last_words(format_args!("fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr()))
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    last_words(info)
-}
-
-fn last_words(why: impl fmt::Display) -> ! {
-    BOARD.say(format_args!("{why}"));
-    // SAFETY: nothing else runs any more.
-    unsafe { (*addr_of_mut!(PANIC)).keep(why) };
-    SCB::sys_reset()
 }
