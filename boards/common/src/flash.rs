@@ -19,6 +19,7 @@ use embedded_storage::nor_flash::{MultiwriteNorFlash, NorFlash};
 use sequential_storage::Error;
 use troodon_core::queue::QueueLimits;
 use troodon_core::storage::{Blob, Lane, Position, Storage, StorageFault};
+use zeroize::Zeroizing;
 
 pub use mapped::MappedNor;
 
@@ -104,6 +105,9 @@ impl<F: MultiwriteNorFlash> FlashStorage<F> {
     /// [`StorageFault::Broken`]: the flash refuses, or the layout is none that it can have.
     pub fn open(flash: F, layout: Layout) -> Result<Self, StorageFault> {
         let mut flash = Counted::new(flash);
+        for range in [&layout.state, &layout.urgent, &layout.flows, &layout.monitoring] {
+            flash.finish_erasing(range).map_err(|_| StorageFault::Broken)?;
+        }
         let mut lost_lanes = 0;
         let mut open = |range: Range<u32>| {
             let (lane, is_lost) = FlashLane::open(&mut flash, range)?;
@@ -188,7 +192,10 @@ impl<F: MultiwriteNorFlash> Storage for FlashStorage<F> {
     }
 
     fn store(&mut self, blob: Blob, bytes: &[u8]) -> Result<(), StorageFault> {
-        blobs::store(&mut self.flash, &self.state, blob, bytes).map_err(fault)
+        blobs::store(&mut self.flash, &self.state, blob, bytes).map_err(fault)?;
+        // Worn or strange flash takes what it does not keep. Blobs are few; this is the moment to notice.
+        let kept = Zeroizing::new(self.load(blob)?);
+        if kept.as_deref() == Some(bytes) { Ok(()) } else { Err(StorageFault::Broken) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A blocking flash as `sequential-storage` wants it, counted.
 
 use core::future::Future;
+use core::ops::Range;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
@@ -28,6 +29,36 @@ impl<F> Counted<F> {
 
     pub(super) fn into_inner(self) -> F {
         self.flash
+    }
+}
+
+impl<F: blocking::NorFlash> Counted<F> {
+    /// Erases pages that pass for erased and are not: a power cut in the middle of erasing may leave any bits of a page,
+    /// and `sequential-storage` looks at its ends only.
+    pub(super) fn finish_erasing(&mut self, range: &Range<u32>) -> Result<(), F::Error> {
+        let mut chunk = [0; 64];
+        for from in range.clone().step_by(F::ERASE_SIZE) {
+            let page = u32::try_from(F::ERASE_SIZE).unwrap_or(u32::MAX);
+            let to = from.saturating_add(page);
+            let (mut zeros_at_ends, mut is_blank) = ([0, 0], true);
+            for at in (from..to).step_by(chunk.len()) {
+                self.flash.read(at, &mut chunk)?;
+                is_blank &= chunk.iter().all(|byte| *byte == 0xff);
+                let zeros = |bytes: &[u8]| bytes.iter().map(|byte| byte.count_zeros()).sum::<u32>();
+                if at == from {
+                    zeros_at_ends[0] = zeros(chunk.get(..F::READ_SIZE).unwrap_or_default());
+                }
+                zeros_at_ends[1] =
+                    zeros(chunk.get(chunk.len() - F::READ_SIZE..).unwrap_or_default());
+            }
+            // As `sequential-storage` tells a page that is in use.
+            let is_in_use = zeros_at_ends.iter().any(|zeros| *zeros >= 4);
+            if !is_in_use && !is_blank {
+                self.wear.erased_pages += 1;
+                self.flash.erase(from, to)?;
+            }
+        }
+        Ok(())
     }
 }
 

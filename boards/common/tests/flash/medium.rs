@@ -166,6 +166,10 @@ impl<const PAGE: usize> NorFlash for Nor<PAGE> {
         let (from, to) = (usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
         for page in (from..to).step_by(PAGE) {
             chip.erased[page / PAGE] += 1;
+            if chip.torn == Torn::Bits && chip.steps_left.is_some_and(|left| left < 8) {
+                // Cells turn one by one, all over the page.
+                chip.bytes[page..page + PAGE].iter_mut().for_each(|byte| *byte |= 0xf7);
+            }
             for part in (page..page + PAGE).step_by(PAGE / ERASE_STEPS) {
                 chip.step(part, &[0xff; PAGE][..PAGE / ERASE_STEPS])?;
             }
