@@ -2,7 +2,74 @@
 
 use std::sync::Arc;
 
-use troodon_vql::{Budget, Expression, Now, Registry, Session, Setup, Text, Value, json, standard};
+use troodon_vql::{
+    Accessor, Budget, Context, Entries, Event, Expression, Fault, FileInfo, Now, Program, Query, Reader,
+    Registry, Session, Setup, Text, Value, json, standard,
+};
+
+/// The input under every path.
+struct OneFile(Text);
+
+impl Accessor for OneFile {
+    fn open(&self, cx: &mut Context, _: &Text) -> Result<Box<dyn Reader>, Fault> {
+        standard::DataAccessor.open(cx, &self.0)
+    }
+
+    fn stat(&self, cx: &mut Context, _: &Text) -> Result<FileInfo, Fault> {
+        standard::DataAccessor.stat(cx, &self.0)
+    }
+
+    fn read_dir(&self, cx: &mut Context, _: &Text) -> Result<Box<dyn Entries>, Fault> {
+        standard::DataAccessor.read_dir(cx, &self.0)
+    }
+}
+
+/// A packed file or an archive, walked and read.
+pub fn archive(data: &[u8]) {
+    let queries = [
+        "SELECT read_file(accessor='gzip', filename='/x', length=100000) FROM scope()",
+        "SELECT read_file(accessor='bzip2', filename='/x', length=100000) FROM scope()",
+        "SELECT Size, Data, read_file(accessor='zip', filename=OSPath, length=100000) FROM glob(accessor='zip', globs='/**', root=pathspec(DelegatePath='/x'))",
+    ];
+    let mut registry = Registry::core();
+    standard::add(&mut registry);
+    troodon_parsers::add(&mut registry);
+    registry.add_accessor("auto", &[], Arc::new(OneFile(Text::from(data))));
+    let registry = Arc::new(registry);
+    for query in queries {
+        let mut setup = Setup::agent(Arc::clone(&registry));
+        setup.budget = Budget { steps: Some(20_000), rows: Some(100), ..Budget::board() };
+        let mut session = Session::new(setup);
+        let mut query = Query::new(Program::parse(query).expect("the query is fixed"));
+        while let Ok(event) = query.step(&mut session, Now::default(), 1_000) {
+            match event {
+                Event::Row(row) => check(&Value::from(row)),
+                Event::OutOfFuel => {}
+                Event::Pending(_) | Event::End => break,
+            }
+        }
+    }
+}
+
+/// Seeds of [`archive`].
+#[must_use]
+pub fn archives() -> Vec<Vec<u8>> {
+    let texts = [
+        "1f8b0800000000000203cb48cdc9c9e7020020303a3606000000",
+        "425a6839314159265359c1c080e2000001410000100244a00030cd00c3462997177245385090c1c080e2",
+        "504b03041400000000000000210086a610360500000005000000010000006168656c6c6f504b0304140000000800000021000bb4213e09 \
+         0000000f00000003000000642f62cb48cdc9c9cf801300504b010214031400000000000000210086a61036050000000500000001000000 \
+         000000000000000080010000000061504b01021403140000000800000021000bb4213e090000000f000000030000000000000000000000 \
+         800124000000642f62504b05060000000002000200600000004e0000000000",
+    ];
+    texts.map(unhex).to_vec()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let pairs = digits.chunks_exact(2).map(|pair| std::str::from_utf8(pair).expect("ASCII"));
+    pairs.map(|pair| u8::from_str_radix(pair, 16).expect("digits")).collect()
+}
 
 /// The value of an expression over `Data`, within a small budget; its JSON is well-formed text.
 fn evaluate(expression: &str, variables: &[(&'static str, &[u8])]) {

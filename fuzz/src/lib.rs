@@ -45,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "profile", run: formats::profile, seeds: formats::profiles },
     Target { name: "grok", run: formats::grok, seeds: formats::groks },
     Target { name: "document", run: formats::document, seeds: formats::documents },
+    Target { name: "archive", run: formats::archive, seeds: formats::archives },
 ];
 
 /// The program of a target: under cargo-fuzz a fuzzer, else one that runs the files it is given.

@@ -48,3 +48,24 @@ pub const HTTP_SILENCE_MAX: std::time::Duration = std::time::Duration::from_secs
 
 /// How long a whole answer may take.
 pub const HTTP_WHOLE_MAX: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// Files in files of one pathspec. Each holds its outer one open and has a buffer.
+pub const DELEGATES_MAX: usize = 8;
+
+/// Bytes of compressed content that are read at a time.
+pub const UNPACK_PIECE_LEN: usize = 16 * 1024;
+
+/// Bytes that one file unpacks to. Memory does not grow with it, but a kilobyte can stand for a megabyte.
+pub const UNPACKED_LEN_MAX: u64 = 16 << 30;
+
+/// How often unpacking begins anew because a query goes back in a file.
+pub const UNPACK_REWINDS_MAX: u32 = 64;
+
+/// Files of one archive. Each costs some hundred bytes while a query uses the archive.
+pub const ZIP_ENTRIES_MAX: usize = 200_000;
+
+/// Bytes of all names of one archive; the format allows 64 KiB for each.
+pub const ZIP_NAMES_LEN_MAX: usize = 32 << 20;
+
+/// Bytes that `gunzip()` makes; they are one value.
+pub const GUNZIP_LEN_MAX: u64 = 16 << 20;
