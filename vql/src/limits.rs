@@ -28,6 +28,10 @@ pub const PATTERNS_KEPT_MAX: usize = 64;
 /// Bytes of a compiled pattern. Counted repetitions multiply: `(a{1000}){1000}` asks for 30 MB.
 pub const PATTERN_BYTES_MAX: usize = 1 << 20;
 
+/// Steps of a compiled pattern on hosts that count memory (without the feature `quick-patterns`). A step takes eight
+/// bytes, and a search at most 48 more for each; what people write has some hundred.
+pub const PATTERN_STEPS_MAX: usize = 2_048;
+
 /// Levels of groups in a pattern, whose compiler recurses on them.
 pub const PATTERN_NESTING_MAX: u32 = 64;
 

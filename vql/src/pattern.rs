@@ -1,24 +1,24 @@
 //! Regular expressions: RE2 semantics, linear time, bounded size.
 
-#[cfg_attr(feature = "quick-patterns", path = "pattern/quick.rs")]
-#[cfg_attr(not(feature = "quick-patterns"), path = "pattern/small.rs")]
-mod engine;
+#[cfg(feature = "quick-patterns")]
+mod quick;
+#[cfg(any(test, not(feature = "quick-patterns")))]
+mod small;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use regex_automata::util::syntax;
-
 use crate::budget::Fault;
-use crate::limits::{PATTERN_NESTING_MAX, PATTERNS_KEPT_MAX};
+use crate::limits::PATTERNS_KEPT_MAX;
 use crate::value::Text;
-use engine::Engine;
+#[cfg(feature = "quick-patterns")]
+use quick::Engine;
+#[cfg(not(feature = "quick-patterns"))]
+use small::Engine;
 
 /// Whether letter case counts.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -42,7 +42,7 @@ enum Wanted {
 }
 
 /// What a dot matches.
-#[derive(Clone, Copy, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Unit {
     Byte,
     Character,
@@ -74,16 +74,11 @@ impl Pattern {
         if !has_class && let Ok(pattern) = Self::build(text, case, Unit::Character) {
             return Ok(pattern);
         }
-        Self::build(&spelled_out(text), case, Unit::Byte)
+        Self::build(text, case, Unit::Byte)
     }
 
     fn build(text: &str, case: Case, unit: Unit) -> Result<Self, Fault> {
-        let syntax = syntax::Config::new()
-            .case_insensitive(case == Case::Ignored)
-            .unicode(unit == Unit::Character)
-            .utf8(false)
-            .nest_limit(PATTERN_NESTING_MAX);
-        let engine = Engine::new(text, syntax)
+        let engine = Engine::new(text, case, unit)
             .map_err(|reason| Fault::error(format!("invalid pattern {text:?}: {reason}")))?;
         Ok(Self { engine })
     }
@@ -100,8 +95,7 @@ impl Pattern {
         if from > text.len() {
             return None;
         }
-        let captures = self.engine.captures(text, from)?;
-        Some((0..captures.group_len()).map(|at| Some(captures.get_group(at)?.range())).collect())
+        self.engine.captures(text, from)
     }
 
     /// The first match at or after `from`.
@@ -116,30 +110,8 @@ impl Pattern {
     /// The names of the groups, the whole match first and nameless.
     #[must_use]
     pub fn group_names(&self) -> Vec<Option<Text>> {
-        let mut names = vec![];
-        for name in self.engine.groups().all_names() {
-            names.push(name.2.map(Text::from));
-        }
-        names
+        self.engine.group_names()
     }
-}
-
-/// The pattern with its characters beyond ASCII as groups of byte escapes.
-fn spelled_out(text: &str) -> String {
-    let mut spelled = String::with_capacity(text.len());
-    let mut letter_bytes = [0; 4];
-    for letter in text.chars() {
-        if letter.is_ascii() {
-            spelled.push(letter);
-            continue;
-        }
-        spelled.push_str("(?:");
-        for byte in letter.encode_utf8(&mut letter_bytes).bytes() {
-            spelled.push_str(&format!("\\x{byte:02x}"));
-        }
-        spelled.push(')');
-    }
-    spelled
 }
 
 impl fmt::Debug for Pattern {
@@ -169,6 +141,8 @@ impl Patterns {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     fn matches(pattern: &str, text: &[u8], case: Case) -> bool {

@@ -115,9 +115,10 @@ fn rows(text: &str) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn text_functions_work_on_bytes() {
+    let has_tables = cfg!(feature = "unicode-patterns");
     check(&[
-        ("lowcase(string='ÄB')", "\"äb\""),
-        ("upcase(string='äb')", "\"ÄB\""),
+        ("lowcase(string='ÄB')", if has_tables { "\"äb\"" } else { "\"Äb\"" }),
+        ("upcase(string='äb')", if has_tables { "\"ÄB\"" } else { "\"äB\"" }),
         ("strip(string='  a b ')", "\"a b\""),
         ("strip(string='xxaxx', prefix='x')", "\"xaxx\""),
         ("strip(string='a.exe', suffix='.exe')", "\"a\""),

@@ -26,6 +26,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--all-features"];
     step::run("clippy", &mut step::cargo(clippy.iter().chain(&warnings)))?;
     step::run("tests", &mut step::cargo(["test", "--workspace", "--all-features"]))?;
+    // Alone and without its features: as on a board, with the small engine of patterns.
+    step::run(
+        "tests of the board profile",
+        &mut step::cargo(["test", "--package", "troodon-vql"]),
+    )?;
     let mut docs = step::cargo(["doc", "--workspace", "--all-features", "--no-deps"]);
     step::run("documentation", docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     let fuzz = ["test", "--manifest-path", "fuzz/Cargo.toml"];
