@@ -11,6 +11,7 @@ mod collect;
 mod config_command;
 mod console;
 mod gate;
+mod hunt_command;
 mod provision_command;
 mod query_command;
 mod rows;
@@ -75,6 +76,9 @@ enum Command {
     /// Find, show, label and remove clients
     #[command(subcommand)]
     Client(client_command::ClientCommand),
+    /// Let many clients collect the same, and lead that
+    #[command(subcommand)]
+    Hunt(hunt_command::HuntCommand),
     /// Make what a microcontroller needs to join the deployment
     Provision(provision_command::ProvisionOptions),
     /// Run VQL on the server's store, whether or not the server runs
@@ -148,6 +152,7 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::Frontend => frontend(&invocation),
         Command::Artifacts(command) => artifacts_command::run(&invocation, command),
         Command::Client(command) => client_command::run(&invocation, &command),
+        Command::Hunt(command) => hunt_command::run(&invocation, &command),
         Command::Provision(options) => provision_command::run(&invocation, &options),
         Command::Query(options) => query_command::run(&invocation, &options),
         Command::Vql(command) => vql_command::run(command),

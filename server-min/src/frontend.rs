@@ -71,6 +71,8 @@ pub struct Settings {
     pub max_poll: Duration,
     /// `Client.concurrency`: two more collections than this are with an agent at a time.
     pub concurrency: usize,
+    /// Whether running hunts take clients: not in lockdown.
+    pub recruits: bool,
     /// `Frontend.resources.max_upload_size` in bytes; a POST may have twice as many.
     pub max_upload_size: usize,
     /// `Frontend.resources.expected_clients`: sessions that are kept.

@@ -123,7 +123,8 @@ impl Launcher {
         Ok(self.store.create_flow(client, self.flow(INTERROGATOR, &wanted)?)?)
     }
 
-    fn flow(&self, creator: &str, wanted: &Collect) -> Result<NewFlow, LaunchError> {
+    /// A collection that is ready to be queued; nobody's rights are asked for.
+    pub(crate) fn flow(&self, creator: &str, wanted: &Collect) -> Result<NewFlow, LaunchError> {
         let mut artifacts = Vec::with_capacity(wanted.specs.len());
         for spec in &wanted.specs {
             artifacts.push(spec.artifact.parse()?);

@@ -13,6 +13,7 @@ pub mod clients;
 pub mod config;
 pub mod entropy;
 pub mod frontend;
+pub mod hunts;
 pub mod ingest;
 pub mod launcher;
 pub mod limits;

@@ -2,6 +2,12 @@
 
 /// Bytes of a collection id; real ones have 15 to 25.
 pub const FLOW_ID_BYTES: usize = 128;
+/// Bytes of a hunt id; real ones have 15. Its collections' ids, two longer, fit into [`FLOW_ID_BYTES`].
+pub const HUNT_ID_BYTES: usize = 64;
+/// Bytes of the description of a hunt, and labels in its condition.
+pub const HUNT_TEXT_BYTES: usize = 4096;
+/// Labels in the condition of a hunt.
+pub const HUNT_LABELS: usize = 1000;
 /// Bytes of an artifact name with its source; the longest in public packs has below 100.
 pub const ARTIFACT_NAME_BYTES: usize = 256;
 /// Bytes of a user name: an e-mail address fits.
@@ -171,6 +177,8 @@ pub const DEPENDENCIES: usize = 256;
 /// Event artifacts on the lists of what clients watch, all labels together.
 pub const WATCHES: usize = 1000;
 
+/// Participants of a hunt that are read from the store at a time.
+pub const QUERY_PARTICIPANTS: usize = 500;
 /// Client records that a query reads from the store at a time.
 pub const QUERY_CLIENTS: usize = 500;
 /// Collections that a query reads from the store at a time.

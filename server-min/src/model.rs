@@ -5,6 +5,7 @@ pub mod client;
 pub mod decision;
 pub mod door;
 pub mod flow;
+pub mod hunt;
 pub mod id;
 pub mod monitoring;
 pub mod policy;

@@ -7,6 +7,8 @@ mod artifact;
 mod client;
 mod collect;
 mod flow;
+mod hunt;
+mod hunt_change;
 mod json;
 mod metadata;
 mod monitoring;
@@ -57,12 +59,16 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
     registry.lend_threads(Arc::new(HostThreads::new(QUERY_THREADS_MAX)));
     standard::add(&mut registry);
     troodon_parsers::add(&mut registry);
-    for plugins in [artifact::PLUGINS, client::PLUGINS, flow::PLUGINS] {
+    for plugins in [artifact::PLUGINS, client::PLUGINS, flow::PLUGINS, hunt::PLUGINS] {
         registry.add_plugins(plugins);
     }
-    for functions in
-        [client::FUNCTIONS, collect::FUNCTIONS, metadata::FUNCTIONS, monitoring::FUNCTIONS]
-    {
+    for functions in [
+        client::FUNCTIONS,
+        collect::FUNCTIONS,
+        hunt_change::FUNCTIONS,
+        metadata::FUNCTIONS,
+        monitoring::FUNCTIONS,
+    ] {
         registry.add_functions(functions);
     }
     let security = &config.security;

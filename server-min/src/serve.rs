@@ -8,16 +8,17 @@ use axum::http::HeaderName;
 use troodon_core::obfuscation::Obfuscator;
 use troodon_core::rsa::aws::AwsKey;
 use troodon_proto::VqlEventTable;
+use troodon_vql::Permission;
 use zeroize::Zeroizing;
 
 use crate::account::{self, InstallError};
-use crate::acl::Acl;
+use crate::acl::{Acl, Principal};
 use crate::artifact::{ArtifactError, Repository};
 use crate::config::{ClientConfig, Config, ConfigError};
 use crate::frontend::{Frontend, FrontendError, Hooks, Settings, raise_file_limit, termination};
 use crate::launcher::{LaunchError, Launcher};
 use crate::model::client::Client;
-use crate::model::id::ClientId;
+use crate::model::id::{ClientId, OrgId};
 use crate::monitoring::{Monitoring, MonitoringError};
 use crate::store::{Store, StoreError};
 
@@ -56,7 +57,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let settings = settings(config)?;
+    let mut settings = settings(config)?;
     let (repository, faults) = Repository::of(config)?;
     for fault in faults {
         tracing::warn!("artifact left out: {fault}");
@@ -64,6 +65,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let store = Store::open(config.datastore.location.as_ref())?;
     account::install(config, &store)?;
     let acl = Acl::new(config, store.clone())?;
+    settings.recruits = recruits(&acl, config);
     let launcher = Launcher::new(config, Arc::new(repository), store.clone(), acl);
     let launcher = Arc::new(launcher);
     let usual = &config.frontend.default_client_monitoring_artifacts;
@@ -125,6 +127,13 @@ impl Hooks for Services {
     }
 }
 
+/// Whether running hunts take clients: what lockdown denies to the server itself does not happen by itself either.
+fn recruits(acl: &Acl, config: &Config) -> bool {
+    let server = Principal::Server { name: config.client.server_name().to_owned() };
+    let needed = [Permission::StartHunt, Permission::CollectClient];
+    acl.check(&server, &OrgId::root(), &needed).is_ok()
+}
+
 /// What the frontend needs of the configuration.
 fn settings(config: &Config) -> Result<Settings, ConfigError> {
     let Config { frontend, client, .. } = config;
@@ -151,6 +160,7 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
         names: hides_names.then(|| Obfuscator::new(&config.obfuscation_nonce)),
         max_poll: Duration::from_secs(or(client.max_poll, 60)),
         concurrency: size(or(client.concurrency, 2)),
+        recruits: false,
         max_upload_size: size(or(resources.max_upload_size, 100 << 20)),
         expected_clients: size(or(resources.expected_clients, 10_000)),
         enrolments_per_second: u32::try_from(or(resources.enrollments_per_second, 100))

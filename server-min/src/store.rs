@@ -11,6 +11,7 @@ pub mod chunk;
 pub mod client;
 pub mod event;
 pub mod flow;
+pub mod hunt;
 mod ingest;
 pub mod metadata;
 pub mod result;
@@ -71,6 +72,9 @@ pub enum StoreError {
         /// What was looked for.
         flow: String,
     },
+    /// There is no such hunt.
+    #[error("there is no hunt {0}; `hunt list` shows all")]
+    NoHunt(String),
     /// A limit of [`limits`] is reached.
     #[error("{0} is at its limit of {1}")]
     Limit(&'static str, u64),

@@ -109,7 +109,8 @@ impl Shared {
         client: ClientId,
     ) -> Result<Option<(Bytes, Vec<VeloMessage>)>, super::outbox::SealError> {
         let in_flight = self.settings.concurrency.saturating_add(IN_FLIGHT_BEYOND);
-        let mut messages = self.store.take_tasks(&client, in_flight, now_us()).await?;
+        let recruits = self.settings.recruits;
+        let mut messages = self.store.take_tasks(&client, in_flight, recruits, now_us()).await?;
         messages.extend(self.event_table(client).await?);
         if messages.is_empty() {
             return Ok(None);

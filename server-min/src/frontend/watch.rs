@@ -26,6 +26,7 @@ fn run(shared: &Shared) -> Result<(), StoreError> {
     let watcher = shared.store.reader()?;
     let mut commits = -1;
     let mut task = 0;
+    let mut round = shared.store.hunt_round()?;
     let mut watched = shared.store.setting(Setting::EventTable)?;
     while !*shared.stop.borrow() {
         // A number in shared memory: cheap enough to be looked at often.
@@ -34,6 +35,11 @@ fn run(shared: &Shared) -> Result<(), StoreError> {
             commits = latest;
             let (clients, number) = shared.store.queued_since(task)?;
             task = number;
+            let latest = shared.store.hunt_round()?;
+            if latest != round {
+                round = latest;
+                shared.polls.wake_all();
+            }
             let list = shared.store.setting(Setting::EventTable)?;
             if list != watched {
                 watched = list;

@@ -23,6 +23,16 @@ pub enum Door {
     NoteServer,
     /// Remove clients with all that belongs to them.
     DeleteClients,
+    /// Look at hunts and at what they brought.
+    ShowHunts,
+    /// Make a hunt that does not take clients yet; its artifacts may require more.
+    CreateHunt,
+    /// Let a hunt take clients; its artifacts may require more.
+    StartHunt,
+    /// Change a hunt, or let it take no more clients.
+    ModifyHunt,
+    /// Remove hunts with their collections.
+    DeleteHunts,
     /// See who signs in, and who may do what.
     ShowUsers,
     /// Make, lock and unlock users, and change others' passwords.
@@ -35,7 +45,7 @@ pub enum Door {
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::Query,
         Self::Collect,
         Self::Results,
@@ -45,6 +55,11 @@ impl Door {
         Self::NoteClients,
         Self::NoteServer,
         Self::DeleteClients,
+        Self::ShowHunts,
+        Self::CreateHunt,
+        Self::StartHunt,
+        Self::ModifyHunt,
+        Self::DeleteHunts,
         Self::ShowUsers,
         Self::ManageUsers,
         Self::Grant,
@@ -56,15 +71,19 @@ impl Door {
     pub const fn permissions(self) -> &'static [Permission] {
         match self {
             Self::Query => &[Permission::AnyQuery],
-            Self::Collect => &[Permission::CollectClient],
-            Self::Results | Self::Uploads | Self::ShowClients => &[Permission::ReadResults],
+            Self::Collect | Self::CreateHunt | Self::ModifyHunt => &[Permission::CollectClient],
+            Self::StartHunt => &[Permission::StartHunt, Permission::CollectClient],
+            Self::Results | Self::Uploads | Self::ShowClients | Self::ShowHunts => {
+                &[Permission::ReadResults]
+            }
             Self::LabelClients | Self::NoteClients => &[Permission::LabelClient],
             Self::ShowUsers
             | Self::ManageUsers
             | Self::Grant
             | Self::Audit
             | Self::NoteServer
-            | Self::DeleteClients => &[Permission::ServerAdmin],
+            | Self::DeleteClients
+            | Self::DeleteHunts => &[Permission::ServerAdmin],
         }
     }
 
@@ -81,6 +100,11 @@ impl Door {
             Self::NoteClients => "client note",
             Self::NoteServer => "`server_set_metadata()` in a query",
             Self::DeleteClients => "client delete",
+            Self::ShowHunts => "hunt list, hunt show, hunt results",
+            Self::CreateHunt => "hunt create --paused",
+            Self::StartHunt => "hunt create, hunt resume, hunt add",
+            Self::ModifyHunt => "hunt pause, hunt stop",
+            Self::DeleteHunts => "hunt delete",
             Self::ShowUsers => "user list, user show, acl show",
             Self::ManageUsers => "user add, user password, user lock, user unlock",
             Self::Grant => "acl grant, user add --role, config api_client --role",
@@ -101,6 +125,11 @@ impl Door {
             Self::NoteClients => "SetClientMetadata",
             Self::NoteServer => "SetServerMetadata",
             Self::DeleteClients => "client_delete",
+            Self::ShowHunts => "ReadHunts",
+            Self::CreateHunt => "CreateHunt",
+            Self::StartHunt => "StartHunt",
+            Self::ModifyHunt => "ModifyHunt",
+            Self::DeleteHunts => "hunt_delete",
             Self::ShowUsers => "ShowUsers",
             Self::ManageUsers => "ManageUsers",
             Self::Grant => "user_grant",

@@ -16,6 +16,9 @@ pub enum NameFault {
     /// Not `F.` and printable ASCII.
     #[error("{0:?} is not a collection id: it should look like F.D4K2N6EXAMPLE")]
     Flow(String),
+    /// Not `H.` and letters and digits.
+    #[error("{0:?} is not a hunt id: it should look like H.D4K2N6EXAMPLE")]
+    Hunt(String),
     /// Not dotted words with at most one source behind a slash.
     #[error("{0:?} is not an artifact name: it should look like Linux.Sys.Pslist or Name/Source")]
     Artifact(String),
@@ -43,20 +46,7 @@ impl FlowId {
     /// A fresh id: the time in seconds and 4 random bytes in base32hex, as Velociraptor makes them.
     #[must_use]
     pub fn generate(unix_seconds: u64, random: [u8; 4]) -> Self {
-        let seconds = u32::try_from(unix_seconds).unwrap_or(u32::MAX).to_be_bytes();
-        let mut text = String::from("F.");
-        let bits = u64::from_be_bytes([
-            seconds[0], seconds[1], seconds[2], seconds[3], random[0], random[1], random[2],
-            random[3],
-        ]);
-        const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
-        // 64 bits are 13 digits of 5 bits: twelve whole ones, and four bits moved up by one.
-        for digit in 0..13_u32 {
-            let value = if digit == 12 { bits << 1 } else { bits >> (59 - 5 * digit) };
-            let index = usize::try_from(value & 31).unwrap_or_default();
-            text.push(char::from(ALPHABET[index]));
-        }
-        Self(text.into())
+        Self(format!("F.{}", unique(unix_seconds, random)).into())
     }
 
     /// The text as it travels.
@@ -82,6 +72,66 @@ impl FromStr for FlowId {
 }
 
 impl fmt::Display for FlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A time in seconds and 4 random bytes, 64 bits in base32hex (RFC 4648 section 7).
+fn unique(unix_seconds: u64, random: [u8; 4]) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
+    let seconds = u32::try_from(unix_seconds).unwrap_or(u32::MAX).to_be_bytes();
+    let bits = u64::from_be_bytes([
+        seconds[0], seconds[1], seconds[2], seconds[3], random[0], random[1], random[2], random[3],
+    ]);
+    // 64 bits are 13 digits of 5 bits: twelve whole ones, and four bits moved up by one.
+    let digit = |number: u32| {
+        let value = if number == 12 { bits << 1 } else { bits >> (59 - 5 * number) };
+        char::from(ALPHABET[usize::try_from(value & 31).unwrap_or_default()])
+    };
+    (0..13).map(digit).collect()
+}
+
+/// The id of a hunt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HuntId(Box<str>);
+
+impl HuntId {
+    /// A fresh id, as Velociraptor makes them.
+    #[must_use]
+    pub fn generate(unix_seconds: u64, random: [u8; 4]) -> Self {
+        Self(format!("H.{}", unique(unix_seconds, random)).into())
+    }
+
+    /// The text as people see it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The collection of this hunt on each client: one tells the other (docs/protocol.md section 5.4).
+    #[must_use]
+    pub fn flow(&self) -> FlowId {
+        let rest = self.0.get(2..).unwrap_or_default();
+        FlowId(format!("F.{rest}.H").into())
+    }
+}
+
+impl FromStr for HuntId {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        let rest = text.strip_prefix("H.").unwrap_or_default();
+        let fits = !rest.is_empty() && text.len() <= limits::HUNT_ID_BYTES;
+        if fits && rest.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(NameFault::Hunt(shortened(text)))
+        }
+    }
+}
+
+impl fmt::Display for HuntId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -268,6 +318,17 @@ mod tests {
         // RFC 4648 section 10: "foobar" is CPNMUOJ1E8 in base32hex; here its first eight bytes are "foobarba".
         let seconds = u64::from(u32::from_be_bytes(*b"foob"));
         assert_eq!(FlowId::generate(seconds, *b"arba").as_str(), "F.CPNMUOJ1E9H62");
+    }
+
+    #[test]
+    fn a_hunt_names_its_collections() {
+        let hunt = HuntId::generate(u64::from(u32::from_be_bytes(*b"foob")), *b"arba");
+        assert_eq!(hunt.as_str(), "H.CPNMUOJ1E9H62");
+        assert_eq!(hunt.flow().as_str(), "F.CPNMUOJ1E9H62.H");
+        assert_eq!(hunt.flow().as_str().parse(), Ok(hunt.flow()));
+        for text in ["", "H.", "F.ABC", "H.a/b", "H.a.b"] {
+            assert!(text.parse::<HuntId>().is_err(), "{text:?}");
+        }
     }
 
     #[test]

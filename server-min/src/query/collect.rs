@@ -38,14 +38,23 @@ static COLLECT_CLIENT: Function = Function::new(
 fn collect_client(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let backend = backend(cx)?;
     let client = args.string("client_id").unwrap_or_default().parse().map_err(fault)?;
-    let names = args.list("artifacts").into_iter().flat_map(|list| list.iter());
-    let names =
-        names.filter_map(|name| name.as_text().map(|text| text.to_str_lossy().into_owned()));
+    let wanted = wanted(args);
+    let flow =
+        backend.launcher.launch(backend.token.principal(), &client, &wanted).map_err(fault)?;
+    Ok(Value::Dict(dict([
+        ("flow_id", Value::from(flow.as_str())),
+        ("client_id", Value::from(client.as_str())),
+    ])))
+}
+
+/// What the arguments of `collect_client()` and `hunt()` ask a client for.
+pub(super) fn wanted(args: &Args) -> Collect {
+    let names = texts(args, "artifacts").into_iter();
     let specs = names.map(|artifact| Spec { parameters: parameters(args, &artifact), artifact });
     let count = |name: &str| args.int(name).map_or(0, |n| u64::try_from(n).unwrap_or_default());
     #[expect(clippy::cast_possible_truncation, reason = "rates have no use for more digits")]
     let rate = |name: &str| args.float(name).unwrap_or_default() as f32;
-    let wanted = Collect {
+    Collect {
         specs: specs.collect(),
         limits: Limits {
             timeout: count("timeout"),
@@ -57,13 +66,13 @@ fn collect_client(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fau
             ..Limits::default()
         },
         urgent: args.flag("urgent"),
-    };
-    let flow =
-        backend.launcher.launch(backend.token.principal(), &client, &wanted).map_err(fault)?;
-    Ok(Value::Dict(dict([
-        ("flow_id", Value::from(flow.as_str())),
-        ("client_id", Value::from(client.as_str())),
-    ])))
+    }
+}
+
+/// The texts in a list.
+pub(super) fn texts(args: &Args, name: &str) -> Vec<String> {
+    let items = args.list(name).into_iter().flat_map(|list| list.iter());
+    items.filter_map(|item| item.as_text().map(|text| text.to_str_lossy().into_owned())).collect()
 }
 
 /// What `env` says, and what `spec` says for this artifact. All values travel as texts.

@@ -47,7 +47,7 @@ fn flows(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault
 }
 
 /// The row of a collection. Columns and their units are Velociraptor's.
-fn shown(flow: &Flow) -> Row {
+pub(super) fn shown(flow: &Flow) -> Row {
     let totals = flow.totals();
     let names = flow.stats.query_status.iter().flat_map(|query| &query.names_with_response);
     let queries = flow.stats.query_status.iter().map(|query| {
@@ -214,7 +214,7 @@ fn flow_id(args: &Args) -> Result<FlowId, Fault> {
     args.string("flow_id").unwrap_or_default().parse().map_err(fault)
 }
 
-fn artifact_name(args: &Args) -> Result<Option<ArtifactName>, Fault> {
+pub(super) fn artifact_name(args: &Args) -> Result<Option<ArtifactName>, Fault> {
     let Some(artifact) = args.string("artifact").filter(|name| !name.is_empty()) else {
         return Ok(None);
     };
@@ -226,7 +226,7 @@ fn artifact_name(args: &Args) -> Result<Option<ArtifactName>, Fault> {
 }
 
 /// Microseconds since 1970 of a time or of a number of seconds.
-fn micros(value: &Value) -> Result<u64, Fault> {
+pub(super) fn micros(value: &Value) -> Result<u64, Fault> {
     let seconds =
         |seconds: i64| u64::try_from(seconds).unwrap_or_default().saturating_mul(1_000_000);
     match value {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Store, StoreError, flow, now_us, search, signed, unsigned};
+use super::{Store, StoreError, flow, hunt, now_us, search, signed, unsigned};
 use crate::limits;
 use crate::model::client::{self, Client, Host};
 use crate::model::id::{ClientId, FlowId};
@@ -197,7 +197,8 @@ fn set_labels(db: &Connection, record: &Client) -> Result<(), StoreError> {
     let changed_ns = signed(now_us().saturating_mul(1000));
     let labels = serde_json::to_string(&record.labels)?;
     db.execute(sql, params![record.id.as_str(), labels, changed_ns])?;
-    search::index(db, record)
+    search::index(db, record)?;
+    hunt::look_again(db, &record.id)
 }
 
 /// Writes what the agent says about its host; its labels join those that are there.
@@ -214,6 +215,7 @@ pub(super) fn set_host(
         db.execute("UPDATE client SET host = ?2 WHERE id = ?1", params![id.as_str(), text])?;
         record.host = host.clone();
         search::index(db, &record)?;
+        hunt::look_again(db, id)?;
     }
     if is_labelled { set_labels(db, &record) } else { Ok(()) }
 }

@@ -141,7 +141,7 @@ impl Store {
     }
 }
 
-fn insert(db: &Connection, client: &ClientId, flow: &NewFlow) -> Result<(), StoreError> {
+pub(super) fn insert(db: &Connection, client: &ClientId, flow: &NewFlow) -> Result<(), StoreError> {
     let artifacts: Vec<&str> = flow.artifacts.iter().map(ArtifactName::as_str).collect();
     let sql = "INSERT INTO flow \
                (number, client, id, creator, artifacts, spec, request, urgent, created_us) \

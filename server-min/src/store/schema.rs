@@ -5,8 +5,12 @@ use rusqlite::Connection;
 use super::{StoreError, search};
 
 /// Each entry brings the schema from the version that is its index to the next. Entries are never edited, only added.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/v1.sql"), include_str!("schema/v2.sql"), include_str!("schema/v3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/v1.sql"),
+    include_str!("schema/v2.sql"),
+    include_str!("schema/v3.sql"),
+    include_str!("schema/v4.sql"),
+];
 /// The version from which on clients are found by an index.
 const INDEXED: u32 = 3;
 

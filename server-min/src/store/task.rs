@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use troodon_proto::{FlowStatsRequest, Message, VeloMessage};
 
-use super::{Store, StoreError, flow, signed};
+use super::{Store, StoreError, flow, hunt, signed};
 use crate::limits;
 use crate::model::id::{ClientId, FlowId};
 
@@ -39,7 +39,8 @@ impl Store {
     /// Takes what a client is to get at this time; the collections in it count as delivered (docs/protocol.md section 6.1).
     ///
     /// At most `in_flight` collections are with an agent at a time, the urgent ones not counted. Collections of which
-    /// nothing was heard for [`limits::SILENT_FLOW_US`] are asked about.
+    /// nothing was heard for [`limits::SILENT_FLOW_US`] are asked about. When it `recruits`, running hunts take the client
+    /// first.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -47,17 +48,25 @@ impl Store {
         &self,
         client: &ClientId,
         in_flight: usize,
+        recruits: bool,
         now_us: u64,
     ) -> Result<Vec<VeloMessage>, StoreError> {
-        let waiting = {
+        let (waiting, wanted) = {
             let client = *client;
-            self.read_async(move |db| anything_due(db, &client, now_us)).await?
+            self.read_async(move |db| {
+                let wanted = recruits && hunt::is_wanted(db, &client, now_us)?;
+                Ok((anything_due(db, &client, now_us)?, wanted))
+            })
+            .await?
         };
-        if !waiting {
+        if !waiting && !wanted {
             return Ok(Vec::new());
         }
         let client = *client;
         self.write_async(move |db| {
+            if wanted {
+                hunt::recruit(db, &client, now_us)?;
+            }
             let mut messages = take_queued(db, &client, in_flight, now_us)?;
             messages.extend(ask_about_silent(db, &client, now_us)?);
             Ok(messages)
@@ -120,7 +129,15 @@ pub(super) fn queue_message(
     Ok(())
 }
 
-fn check_room(db: &Connection, client: &ClientId) -> Result<(), StoreError> {
+/// Makes a waiting agent look for tasks, when nothing else in the queue does: an entry that is no message.
+pub(super) fn nudge(db: &Connection, client: &ClientId) -> Result<(), StoreError> {
+    let sql = "INSERT INTO task (client, urgent) SELECT ?1, 0 \
+               WHERE NOT EXISTS (SELECT 1 FROM task WHERE client = ?1)";
+    db.prepare_cached(sql)?.execute([client.as_str()])?;
+    Ok(())
+}
+
+pub(super) fn check_room(db: &Connection, client: &ClientId) -> Result<(), StoreError> {
     let sql = "SELECT count(*) FROM task WHERE client = ?1";
     let mut query = db.prepare_cached(sql)?;
     let waiting = super::unsigned(query.query_row([client.as_str()], |row| row.get(0))?);
@@ -187,7 +204,10 @@ fn take_queued(
                 deliver(db, flow, now_us)?
             }
             (None, Some(message)) => VeloMessage::decode(message.as_slice())?,
-            (None, None) => return Err(StoreError::Damaged("a task")),
+            (None, None) => {
+                db.execute("DELETE FROM task WHERE number = ?1", [task])?;
+                continue;
+            }
         };
         bytes = bytes.saturating_add(message.encoded_len());
         messages.push(message);
@@ -274,7 +294,7 @@ mod tests {
 
     fn take(store: &Store, client: &ClientId, now_us: u64) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let tasks = runtime.block_on(store.take_tasks(client, IN_FLIGHT, now_us)).unwrap();
+        let tasks = runtime.block_on(store.take_tasks(client, IN_FLIGHT, true, now_us)).unwrap();
         let name = |task: VeloMessage| match task.flow_stats_request {
             Some(question) => format!("status of {}", question.flow_id.join(" ")),
             None if task.cancel.is_some() => format!("cancel {}", task.session_id),

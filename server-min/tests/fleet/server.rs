@@ -208,7 +208,7 @@ impl Server {
     pub fn due(&mut self, now: Instant, client: &ClientId) -> Option<Vec<u8>> {
         let (store, now_us) = (self.store().clone(), self.now_us(now));
         let mut messages =
-            self.runtime.block_on(store.take_tasks(client, IN_FLIGHT, now_us)).unwrap();
+            self.runtime.block_on(store.take_tasks(client, IN_FLIGHT, true, now_us)).unwrap();
         messages.extend(self.table_for(now, client));
         (!messages.is_empty()).then(|| self.seal(client, messages))
     }

@@ -43,6 +43,7 @@ pub struct Wishes {
     pub names: Option<&'static str>,
     pub nonce: &'static str,
     pub client_roots: Option<String>,
+    pub recruits: bool,
 }
 
 impl Default for Wishes {
@@ -56,6 +57,7 @@ impl Default for Wishes {
             names: None,
             nonce: NONCE,
             client_roots: None,
+            recruits: true,
         }
     }
 }
@@ -162,6 +164,7 @@ fn settings(deployment: &Deployment, wishes: Wishes) -> Settings {
         names: wishes.names.map(Obfuscator::new),
         max_poll: wishes.max_poll,
         concurrency: 2,
+        recruits: wishes.recruits,
         max_upload_size: wishes.max_upload_size,
         expected_clients: 100,
         enrolments_per_second: 1000,

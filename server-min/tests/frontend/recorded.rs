@@ -99,7 +99,7 @@ impl Replay {
                     let create = move || store.create_flow(&client, flow);
                     tokio::task::spawn_blocking(create).await.unwrap().unwrap();
                     let store = &self.server.store;
-                    store.take_tasks(&self.client, usize::MAX, now_us()).await.unwrap();
+                    store.take_tasks(&self.client, usize::MAX, true, now_us()).await.unwrap();
                 }
             }
         }

@@ -80,9 +80,8 @@ fn a_deleted_client_leaves_nothing_behind() {
         .unwrap();
     assert_eq!(left, 0);
 
-    let gone =
-        format!("SELECT * FROM client_delete(client_id='C.0000000000000002', really_do_it=TRUE)");
-    assert_eq!(bench.rows(&gone).len(), 1);
+    let gone = "SELECT * FROM client_delete(client_id='C.0000000000000002', really_do_it=TRUE)";
+    assert_eq!(bench.rows(gone).len(), 1);
     assert_eq!(bench.store.client_count().unwrap(), 0);
 }
 
