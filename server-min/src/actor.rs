@@ -64,14 +64,6 @@ impl Actor {
         Err(ActError::Denied(denied.to_string()))
     }
 
-    /// Passes a door behind which nothing is changed.
-    ///
-    /// # Errors
-    /// Those of [`Actor::enter`].
-    pub fn look(&self, door: Door) -> Result<(), ActError> {
-        self.enter(door, Value::Object(serde_json::Map::new())).map(drop)
-    }
-
     fn record(&self, operation: &str, details: Value) -> Record {
         Record {
             time_us: now_us(),

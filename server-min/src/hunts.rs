@@ -125,12 +125,9 @@ pub fn create(actor: &Actor, launcher: &Launcher, wanted: &NewHunt) -> Result<Hu
 /// # Errors
 /// The caller may not, or there is no such hunt.
 pub fn edit(actor: &Actor, launcher: &Launcher, id: &HuntId, edit: Edit) -> Result<(), HuntError> {
-    let before = actor.store().hunt(id)?;
-    let starts = edit.state == Some(HuntState::Running);
-    // Clients that were passed over because time was up are looked at again.
-    let goes_on = edit.expires_us.is_some() && edit.state.is_none();
-    let again = goes_on && before.state == HuntState::Running;
-    let door = if starts || again { Door::StartHunt } else { Door::ModifyHunt };
+    // Who gives a hunt more time lets it take clients as well.
+    let starts = edit.state == Some(HuntState::Running) || edit.expires_us.is_some();
+    let door = if starts { Door::StartHunt } else { Door::ModifyHunt };
     let details = json!({
         "hunt_id": id.as_str(),
         "state": edit.state.map(HuntState::name),
@@ -139,13 +136,16 @@ pub fn edit(actor: &Actor, launcher: &Launcher, id: &HuntId, edit: Edit) -> Resu
     });
     let mut record = actor.enter(door, details)?;
     record.operation = Door::ModifyHunt.operation().to_owned();
-    if starts || again {
+    let before = actor.store().hunt(id)?;
+    if starts {
         launcher.allow_on_record(actor.principal(), &record.operation, &specs(&before))?;
     }
+    // Clients that were passed over because time was up are looked at again.
+    let goes_on = starts && edit.state.is_none() && before.state == HuntState::Running;
     let id = id.clone();
     actor.store().write(move |db| {
         hunt::edit(db, &id, edit.description.as_deref(), edit.expires_us)?;
-        if let Some(state) = edit.state.or(again.then_some(HuntState::Running)) {
+        if let Some(state) = edit.state.or(goes_on.then_some(HuntState::Running)) {
             hunt::set_state(db, &id, state)?;
         }
         audit::append(db, &record)
@@ -166,7 +166,6 @@ pub fn add(
     client: &ClientId,
     flow: Option<FlowId>,
 ) -> Result<bool, HuntError> {
-    let before = actor.store().hunt(id)?;
     let details = json!({
         "hunt_id": id.as_str(),
         "client_id": client.as_str(),
@@ -175,7 +174,8 @@ pub fn add(
     let mut record = actor.enter(Door::StartHunt, details)?;
     record.operation = "hunt_add".to_owned();
     if flow.is_none() {
-        launcher.allow_on_record(actor.principal(), &record.operation, &specs(&before))?;
+        let specs = specs(&actor.store().hunt(id)?);
+        launcher.allow_on_record(actor.principal(), &record.operation, &specs)?;
     }
     let (id, client) = (id.clone(), *client);
     Ok(actor.store().write(move |db| {

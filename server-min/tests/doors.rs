@@ -16,7 +16,7 @@ mod bench;
 
 use std::collections::BTreeSet;
 
-use bench::{Bench, CLIENT, Who};
+use bench::{Bench, CLIENT, HUNT, Who};
 use troodon_server::cli::{self, GATES, Gate};
 use troodon_server::config::Config;
 use troodon_server::query;
@@ -24,11 +24,12 @@ use troodon_vql::{Registry, standard};
 
 /// Roles and the permissions that doors ask for: Administrator, Reader, aNalyst, Investigator, artifact Writer, aPi,
 /// Org admin; `L` when lockdown denies it.
-const HOLDERS: [(&str, &str); 8] = [
+const HOLDERS: [(&str, &str); 9] = [
     ("ANY_QUERY", "ANIP"),
     ("READ_RESULTS", "ARNIP"),
     ("LABEL_CLIENT", "ANIL"),
     ("COLLECT_CLIENT", "AIL"),
+    ("START_HUNT", "AIL"),
     ("SERVER_ADMIN", "AL"),
     ("IMPERSONATION", "AL"),
     ("FILESYSTEM_READ", "AL"),
@@ -36,13 +37,17 @@ const HOLDERS: [(&str, &str); 8] = [
 ];
 
 /// Plugins, functions and accessors with what they need.
-const CALLS: [(&str, &str, &str); 19] = [
+const CALLS: [(&str, &str, &str); 27] = [
     ("plugin", "artifact_definitions", "READ_RESULTS"),
     ("plugin", "client_delete", "SERVER_ADMIN"),
     ("plugin", "clients", "READ_RESULTS"),
     ("plugin", "flow_logs", "READ_RESULTS"),
     ("plugin", "flow_results", "READ_RESULTS"),
     ("plugin", "flows", "READ_RESULTS"),
+    ("plugin", "hunt_delete", "SERVER_ADMIN"),
+    ("plugin", "hunt_flows", "READ_RESULTS"),
+    ("plugin", "hunt_results", "READ_RESULTS"),
+    ("plugin", "hunts", "READ_RESULTS"),
     ("plugin", "source", "READ_RESULTS"),
     ("plugin", "uploads", "READ_RESULTS"),
     ("function", "add_client_monitoring", "COLLECT_CLIENT"),
@@ -52,6 +57,10 @@ const CALLS: [(&str, &str, &str); 19] = [
     ("function", "client_set_metadata", "LABEL_CLIENT"),
     ("function", "collect_client", "COLLECT_CLIENT"),
     ("function", "get_client_monitoring", "READ_RESULTS"),
+    ("function", "hunt", "COLLECT_CLIENT"),
+    ("function", "hunt_add", "START_HUNT"),
+    ("function", "hunt_info", "READ_RESULTS"),
+    ("function", "hunt_update", "COLLECT_CLIENT"),
     ("function", "label", "LABEL_CLIENT"),
     ("function", "rm_client_monitoring", "COLLECT_CLIENT"),
     ("function", "server_metadata", "SERVER_ADMIN"),
@@ -60,7 +69,7 @@ const CALLS: [(&str, &str, &str); 19] = [
 
 /// Commands: what they need, the operation on record, and arguments with which they do no harm. `HOST` acts with the
 /// keys in the configuration, `OPEN` shows what is no secret.
-const COMMANDS: [(&str, &str, &str, &[&str]); 33] = [
+const COMMANDS: [(&str, &str, &str, &[&str]); 42] = [
     ("config generate", "HOST", "", &[]),
     ("config show", "HOST", "", &[]),
     ("config client", "HOST", "", &[]),
@@ -85,6 +94,15 @@ const COMMANDS: [(&str, &str, &str, &[&str]); 33] = [
     ("client label", "LABEL_CLIENT", "SetClientLabel", &[CLIENT, "x"]),
     ("client note", "LABEL_CLIENT", "SetClientMetadata", &[CLIENT, "x=y"]),
     ("client delete", "SERVER_ADMIN", "client_delete", &[CLIENT]),
+    ("hunt create", "START_HUNT COLLECT_CLIENT", "StartHunt", &["Linux.Sys.Users"]),
+    ("hunt list", "READ_RESULTS", "ReadHunts", &[]),
+    ("hunt show", "READ_RESULTS", "ReadHunts", &[HUNT]),
+    ("hunt pause", "COLLECT_CLIENT", "ModifyHunt", &[HUNT]),
+    ("hunt resume", "START_HUNT COLLECT_CLIENT", "StartHunt", &[HUNT]),
+    ("hunt stop", "COLLECT_CLIENT", "ModifyHunt", &[HUNT]),
+    ("hunt add", "START_HUNT COLLECT_CLIENT", "StartHunt", &[HUNT, CLIENT]),
+    ("hunt delete", "SERVER_ADMIN", "hunt_delete", &[HUNT]),
+    ("hunt results", "READ_RESULTS", "ReadHunts", &[HUNT]),
     ("query", "ANY_QUERY", "Query", &["SELECT 1 FROM scope()"]),
     ("vql list", "OPEN", "", &[]),
     ("vql show", "OPEN", "", &["if"]),

@@ -4,7 +4,7 @@ use std::io::stdout;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::collect::pair;
 use super::console::Console;
@@ -184,13 +184,13 @@ fn turn(console: &Console, hunt: &HuntId, state: HuntState) -> Result<()> {
 }
 
 fn show(console: &Console, hunt: &HuntId) -> Result<()> {
-    console.enter(Door::ShowHunts)?;
+    console.enter(Door::ShowHunts, json!({"hunt_id": hunt.as_str()}))?;
     let hunt = console.store.hunt(hunt)?;
     print(&format!("{:#}\n", hunts::shown(&console.store, &hunt)?))
 }
 
 fn list(console: &Console, format: Format) -> Result<()> {
-    console.enter(Door::ShowHunts)?;
+    console.enter(Door::ShowHunts, json!({}))?;
     let mut writer = RowWriter::new(stdout().lock(), format);
     let mut skip = 0;
     loop {
@@ -224,8 +224,8 @@ fn line(console: &Console, hunt: &Hunt) -> Result<Row> {
 }
 
 fn results(console: &Console, options: &Results) -> Result<()> {
-    console.enter(Door::ShowHunts)?;
     let hunt = &options.which.hunt;
+    console.enter(Door::ShowHunts, json!({"hunt_id": hunt.as_str(), "results": true}))?;
     console.store.hunt(hunt)?;
     let mut writer = RowWriter::new(stdout().lock(), options.format);
     for next in HuntRows::new(console.store.clone(), hunt.clone(), options.artifact.clone()) {

@@ -27,7 +27,7 @@ pub enum Door {
     ShowHunts,
     /// Make a hunt that does not take clients yet; its artifacts may require more.
     CreateHunt,
-    /// Let a hunt take clients; its artifacts may require more.
+    /// Let a hunt take clients; that takes as well what collecting its artifacts does.
     StartHunt,
     /// Change a hunt, or let it take no more clients.
     ModifyHunt,
@@ -72,7 +72,7 @@ impl Door {
         match self {
             Self::Query => &[Permission::AnyQuery],
             Self::Collect | Self::CreateHunt | Self::ModifyHunt => &[Permission::CollectClient],
-            Self::StartHunt => &[Permission::StartHunt, Permission::CollectClient],
+            Self::StartHunt => &[Permission::StartHunt],
             Self::Results | Self::Uploads | Self::ShowClients | Self::ShowHunts => {
                 &[Permission::ReadResults]
             }
