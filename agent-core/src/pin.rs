@@ -72,8 +72,8 @@ impl Anchor {
             certificate.validity().check(now)?;
             self.validity.check(now).map_err(|_| PinFault::AnchorTime)?;
         }
-        let expires = certificate.validity().end();
-        Ok(Pinned(ServerKey { name, key: certificate.key()?, expires }))
+        let (begins, expires) = (certificate.validity().begin(), certificate.validity().end());
+        Ok(Pinned(ServerKey { name, key: certificate.key()?, begins, expires }))
     }
 }
 
@@ -92,6 +92,7 @@ pub struct Pinned<T>(T);
 pub struct ServerKey {
     name: String,
     key: PublicKey,
+    begins: UnixTime,
     expires: UnixTime,
 }
 
@@ -106,6 +107,12 @@ impl Pinned<ServerKey> {
     #[must_use]
     pub fn key(&self) -> &PublicKey {
         &self.0.key
+    }
+
+    /// From when on the certificate is valid: the world is not younger.
+    #[must_use]
+    pub fn begins(&self) -> UnixTime {
+        self.0.begins
     }
 
     /// When the certificate ends.

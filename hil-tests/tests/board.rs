@@ -21,9 +21,18 @@ fn plain() -> Options {
     options
 }
 
+/// TLS, as deployments have it.
+fn secure() -> Options {
+    Options::with_test_artifacts(&[]).impatient()
+}
+
 /// A deployment, its server and a board in it, not yet switched on.
-fn board(firmware: &Firmware, key: BoardKey) -> Result<(Deployment, Process, Board)> {
-    let deployment = Deployment::generate_with(&Programs::find()?, &plain())?;
+fn board(
+    firmware: &Firmware,
+    options: &Options,
+    key: BoardKey,
+) -> Result<(Deployment, Process, Board)> {
+    let deployment = Deployment::generate_with(&Programs::find()?, options)?;
     let server = deployment.start_server()?;
     let board = deployment.provision(firmware, NAME, key)?;
     Ok((deployment, server, board))
@@ -40,7 +49,7 @@ fn with_firmware(what: &str, case: impl FnOnce(&Firmware) -> Result<()>) {
 #[test]
 fn a_board_enrols_is_interrogated_and_answers_collections() {
     with_firmware("a board in our server", |firmware| {
-        let (deployment, server, board) = board(firmware, BoardKey::Provisioned)?;
+        let (deployment, server, board) = board(firmware, &secure(), BoardKey::Provisioned)?;
         let mut running = board.start()?;
         let client = deployment.wait_for_client(&mut running)?;
 
@@ -72,7 +81,7 @@ fn a_board_enrols_is_interrogated_and_answers_collections() {
 #[test]
 fn a_board_that_loses_its_power_keeps_its_own_key_and_its_rows() {
     with_firmware("a board without power", |firmware| {
-        let (deployment, server, board) = board(firmware, BoardKey::Own)?;
+        let (deployment, server, board) = board(firmware, &plain(), BoardKey::Own)?;
         let mut running = board.start()?;
         running.wait_for_line("pump-7 is C.", BOOT_MAX)?;
         let client = deployment.wait_for_client(&mut running)?;
@@ -105,13 +114,31 @@ fn a_board_that_loses_its_power_keeps_its_own_key_and_its_rows() {
 #[test]
 fn a_board_with_damaged_provisioning_says_so_and_sends_nothing() {
     with_firmware("damaged provisioning", |firmware| {
-        let (deployment, server, board) = board(firmware, BoardKey::Provisioned)?;
+        let (deployment, server, board) = board(firmware, &plain(), BoardKey::Provisioned)?;
         let mut flash = fs::read(board.flash())?;
         flash[100] ^= 1;
         fs::write(board.flash(), flash)?;
         let mut running = board.start()?;
         running.wait_for_line("cannot start: the provisioning is damaged", BOOT_MAX)?;
         ensure!(deployment.query("SELECT client_id FROM clients()")?.is_empty(), "a client came");
+        server.stop()?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_board_says_nothing_to_a_server_under_another_authority() {
+    with_firmware("a board and a stranger", |firmware| {
+        let programs = Programs::find()?;
+        let stranger = Deployment::generate_with(&programs, &secure())?;
+        let server = stranger.start_server()?;
+        let own = Deployment::generate_with(&programs, &secure())?;
+        let config = fs::read_to_string(own.client_config())?;
+        let (ours, theirs) = (own.port().to_string(), stranger.port().to_string());
+        fs::write(own.client_config(), config.replace(&ours, &theirs))?;
+        let mut running = own.provision(firmware, NAME, BoardKey::Provisioned)?.start()?;
+        running.wait_for_line("TLS: the server's certificate is not trusted", BOOT_MAX)?;
+        ensure!(stranger.query("SELECT client_id FROM clients()")?.is_empty(), "a client came");
         server.stop()?;
         Ok(())
     });

@@ -157,6 +157,10 @@ impl<'a> Certificate<'a> {
 }
 
 impl Span {
+    pub(super) fn begin(self) -> UnixTime {
+        self.begin
+    }
+
     pub(super) fn end(self) -> UnixTime {
         self.end
     }

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use rand_chacha::ChaCha20Rng;
 use smoltcp::phy::Device;
 use spin::Mutex;
-use troodon_core::agent::{Agent, Connection, Down, Event, Input};
+use troodon_core::agent::{Agent, Connection, Event, Input};
 use troodon_core::envelope::Verified;
 use troodon_core::executor::{NoRoom, Outlet};
 use troodon_core::host::{Host, drive};
@@ -48,8 +48,6 @@ struct Outside<D> {
     client_info: Option<String>,
     orders: VecDeque<Order>,
     interrupts: BTreeMap<String, Interrupt>,
-    /// Connections that were asked for and cannot be made by this firmware.
-    refused: VecDeque<Connection>,
 }
 
 impl<D: Device, S: Storage> Comms<D, S> {
@@ -62,7 +60,6 @@ impl<D: Device, S: Storage> Comms<D, S> {
             facts,
             orders: VecDeque::new(),
             interrupts: BTreeMap::new(),
-            refused: VecDeque::new(),
         };
         Self { agent, outside, rng }
     }
@@ -71,13 +68,13 @@ impl<D: Device, S: Storage> Comms<D, S> {
     pub fn turn(&mut self) -> Instant {
         let Self { agent, outside, rng } = self;
         let now = outside.system.now();
-        while let Some(connection) = outside.refused.pop_front() {
-            agent.handle(now, Input::Down(connection, Down::Untrusted));
-        }
         let is_busy = outside.network.poll(now, |fact| agent.handle(now, fact));
         outside.note_address();
+        if let Some(fault) = outside.network.take_fault() {
+            outside.system.say(format_args!("TLS: {fault}"));
+        }
         let wake_at = drive(agent, now, rng, outside);
-        if is_busy || !outside.refused.is_empty() {
+        if is_busy {
             return now;
         }
         wake_at.min(outside.network.wake_at(now))
@@ -139,11 +136,11 @@ impl<D: Device> Outside<D> {
 
 impl<D: Device> Host for Outside<D> {
     fn connect(&mut self, connection: Connection, url: &BaseUrl) {
-        match url.transport() {
-            Transport::Plain => self.network.connect(connection, url.host(), url.port()),
-            // Without TLS in this firmware nothing may leave.
-            Transport::Tls => self.refused.push_back(connection),
-        }
+        let is_secure = match url.transport() {
+            Transport::Plain => false,
+            Transport::Tls => true,
+        };
+        self.network.connect(connection, url.host(), url.port(), is_secure);
     }
 
     fn send(&mut self, connection: Connection, bytes: &[u8]) -> usize {

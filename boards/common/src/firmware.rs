@@ -11,8 +11,10 @@ use smoltcp::phy::Device;
 use spin::Mutex;
 use troodon_core::agent::{Agent, Config, Input, StartFault};
 use troodon_core::executor::{Executor, Output, Setting, Sizes};
+use troodon_core::pin::Anchor;
 use troodon_core::provision::{Provision, ProvisionFault};
 use troodon_core::queue::{QueueFault, QueueLimits};
+use troodon_core::state::{self, StoredServer};
 use troodon_core::storage::Storage;
 use troodon_core::time::{Instant, UnixTime};
 use troodon_proto::VeloMessage;
@@ -26,6 +28,7 @@ use crate::limits::{INFLATED_LEN_MAX, REPLY_LEN_MAX};
 use crate::network::Network;
 use crate::plugin;
 use crate::system::{NoEntropy, System};
+use crate::tls::{Clock, TlsFault, TlsSettings, tls};
 
 /// What a board crate brings.
 pub struct Parts<D, S> {
@@ -56,6 +59,8 @@ pub enum BootFault {
     Provision(ProvisionFault),
     /// The core.
     Start(StartFault),
+    /// TLS.
+    Tls(TlsFault),
 }
 
 impl fmt::Display for BootFault {
@@ -65,6 +70,7 @@ impl fmt::Display for BootFault {
             Self::Identity(fault) => fault.fmt(f),
             Self::Provision(fault) => fault.fmt(f),
             Self::Start(fault) => fault.fmt(f),
+            Self::Tls(fault) => fault.fmt(f),
         }
     }
 }
@@ -99,6 +105,7 @@ where
         }
         let provision = Provision::parse(provision).map_err(BootFault::Provision)?;
         let config = agent_config(&provision).map_err(BootFault::Provision)?;
+        let reset_at = world_at_reset(&provision, &config.anchor, &mut storage);
         let mut seed = Zeroizing::new([0; 32]);
         system.fill(seed.as_mut()).map_err(BootFault::Entropy)?;
         let mut rng = ChaCha20Rng::from_seed(*seed);
@@ -106,6 +113,13 @@ where
             identity(&provision, &mut storage, &mut rng, system).map_err(BootFault::Identity)?;
         let agent = Agent::new(config, key, storage, queue, &mut rng).map_err(BootFault::Start)?;
         system.say(format_args!("{} is {}", provision.name, agent.id()));
+        let tls_settings = TlsSettings {
+            ca_certificate: provision.ca_certificate,
+            pinned_name: provision.server_name,
+            root_certs: provision.root_certs,
+            client_certificate: provision.client_certificate,
+            client_certificate_private_key: provision.client_certificate_private_key,
+        };
         let facts = Arc::new(Facts {
             system,
             name: provision.name,
@@ -115,9 +129,12 @@ where
             last_panic,
             address: Mutex::default(),
         });
-        let network = Network::new(device, mac, rng.next_u64(), system.now());
+        let mut tls_seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(tls_seed.as_mut());
+        let clock = Arc::new(ResetClock { system, reset_at });
+        let tls = tls(&tls_settings, clock, *tls_seed).map_err(BootFault::Tls)?;
+        let network = Network::new(device, mac, tls, rng.next_u64(), system.now());
         let mut comms = Comms::new(agent, network, Arc::clone(&facts), rng);
-        let reset_at = UnixTime::from_secs(provision.issued_at);
         comms.handle(Input::Clock(reset_at));
         let comms = Arc::new(Mutex::new(comms));
         let executor = Executor::new(setting(&comms, &facts));
@@ -178,6 +195,36 @@ where
             Err(QueueFault::Full) => self.held = Some((is_urgent, message)),
             Err(fault) => self.system.say(format_args!("a message is lost: {fault}")),
         }
+    }
+}
+
+/// The world's time at reset, at the earliest: a board without a clock knows when it was provisioned, and from when the
+/// server certificate is valid that it accepted last.
+fn world_at_reset(provision: &Provision, anchor: &Anchor, storage: &mut impl Storage) -> UnixTime {
+    let issued_at = UnixTime::from_secs(provision.issued_at);
+    let server = state::load::<StoredServer>(storage).ok().flatten();
+    // It is checked again: what lies in flash may be damaged.
+    let pinned = server.and_then(|server| {
+        anchor.check(&server.pem, &provision.server_name, None).ok().map(|pinned| pinned.begins())
+    });
+    pinned.map_or(issued_at, |begins| begins.max(issued_at))
+}
+
+/// The clock of a board that has none but the time since reset.
+struct ResetClock {
+    system: &'static dyn System,
+    reset_at: UnixTime,
+}
+
+impl fmt::Debug for ResetClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResetClock").field("reset_at", &self.reset_at).finish_non_exhaustive()
+    }
+}
+
+impl Clock for ResetClock {
+    fn now(&self) -> UnixTime {
+        self.reset_at.saturating_add(self.system.now().since(Instant::ORIGIN))
     }
 }
 

@@ -21,6 +21,7 @@ mod network;
 mod panic_record;
 mod plugin;
 mod system;
+pub mod tls;
 
 pub use firmware::{BootFault, Firmware, Parts};
 pub use heap::Heap;

@@ -4,6 +4,8 @@
 pub const RECEIVE_LEN: usize = 3 * 1024;
 /// Bytes of TCP's send buffer of a connection.
 pub const SEND_LEN: usize = 3 * 1024;
+/// Bytes that are sealed into one record of TLS: with its head and tag it fits into the send buffer.
+pub const SEALED_LEN: usize = 2 * 1024;
 /// Seconds after which a peer that acknowledges nothing counts as gone.
 pub const TCP_SILENCE_SECS: u64 = 30;
 /// Bytes of a reply of the server: a request for a large artifact has 20 kB.

@@ -1,5 +1,8 @@
-//! smoltcp under the agent: an address by DHCP, names by DNS, a TCP connection for each link.
+//! smoltcp under the agent: an address by DHCP, names by DNS, a TCP connection for each link, TLS on it.
 
+mod passage;
+
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -16,6 +19,8 @@ use troodon_core::agent::{Connection, Down, Input, Link};
 use troodon_core::time::{Instant, Span};
 
 use crate::limits::{RECEIVE_LEN, SEND_LEN, TCP_SILENCE_SECS};
+use crate::tls::{Session, Tls, TlsFault};
+use passage::Passage;
 
 /// Ports that nobody else on the board uses (RFC 6335: dynamic ports).
 const FIRST_PORT: u16 = 49_152;
@@ -32,6 +37,9 @@ pub struct Network<D> {
     reader: Line,
     control: Line,
     port: u16,
+    tls: Box<dyn Tls>,
+    /// What TLS did not like last.
+    fault: Option<TlsFault>,
 }
 
 /// What serves one link.
@@ -39,6 +47,8 @@ struct Line {
     socket: SocketHandle,
     connection: Option<Connection>,
     phase: Phase,
+    /// The host whose certificate is wanted; `None` for a connection without TLS.
+    secure_host: Option<String>,
 }
 
 /// How far a connection is.
@@ -51,12 +61,14 @@ enum Phase {
         query: Option<QueryHandle>,
     },
     Connecting,
-    Up,
+    /// Until the server has proved who it is.
+    Securing(Box<dyn Session>),
+    Up(Passage),
 }
 
 impl<D: Device> Network<D> {
     /// A network without an address; [`Network::poll`] asks for one.
-    pub fn new(mut device: D, mac: [u8; 6], seed: u64, now: Instant) -> Self {
+    pub fn new(mut device: D, mac: [u8; 6], tls: Box<dyn Tls>, seed: u64, now: Instant) -> Self {
         let address = HardwareAddress::Ethernet(EthernetAddress(mac));
         let mut config = Config::new(address);
         config.random_seed = seed;
@@ -66,11 +78,16 @@ impl<D: Device> Network<D> {
         // Lent for ever: a list that the socket owned would grow with every name.
         let queries: Vec<_> = (0..QUERIES).map(|_| None).collect();
         let dns = sockets.add(dns::Socket::new(&[], queries.leak()));
-        let mut line =
-            || Line { socket: sockets.add(socket()), connection: None, phase: Phase::Closed };
+        let mut line = || Line {
+            socket: sockets.add(socket()),
+            connection: None,
+            phase: Phase::Closed,
+            secure_host: None,
+        };
         let (reader, control) = (line(), line());
         let spread = u16::try_from(seed % 8_192).unwrap_or(0);
-        Self { device, interface, sockets, dhcp, dns, reader, control, port: FIRST_PORT + spread }
+        let (port, fault) = (FIRST_PORT + spread, None);
+        Self { device, interface, sockets, dhcp, dns, reader, control, port, tls, fault }
     }
 
     /// The board's address, once there is one.
@@ -78,23 +95,36 @@ impl<D: Device> Network<D> {
         self.interface.ip_addrs().first().map(|IpCidr::Ipv4(address)| *address)
     }
 
-    /// Begins to open a connection.
-    pub fn connect(&mut self, connection: Connection, host: &str, port: u16) {
+    /// What TLS did not like since the last call.
+    pub fn take_fault(&mut self) -> Option<TlsFault> {
+        self.fault.take()
+    }
+
+    /// Begins to open a connection. `is_secure`: it is up only after the server has proved who it is.
+    pub fn connect(&mut self, connection: Connection, host: &str, port: u16, is_secure: bool) {
         self.forget_name(connection.link);
         let line = line(&mut self.reader, &mut self.control, connection.link);
         // What is left of an earlier connection is cut off.
         self.sockets.get_mut::<tcp::Socket>(line.socket).abort();
         line.connection = Some(connection);
         line.phase = Phase::Naming { host: host.into(), port, query: None };
+        line.secure_host = is_secure.then(|| host.into());
     }
 
     /// Takes bytes to send, as many as there is room for.
     pub fn send(&mut self, connection: Connection, bytes: &[u8]) -> usize {
         let line = line(&mut self.reader, &mut self.control, connection.link);
-        if line.connection != Some(connection) || !matches!(line.phase, Phase::Up) {
+        if line.connection != Some(connection) {
             return 0;
         }
-        self.sockets.get_mut::<tcp::Socket>(line.socket).send_slice(bytes).unwrap_or(0)
+        let Phase::Up(passage) = &mut line.phase else { return 0 };
+        let socket = self.sockets.get_mut::<tcp::Socket>(line.socket);
+        passage.send(socket, bytes).unwrap_or_else(|fault| {
+            // The next poll finds the connection gone.
+            socket.abort();
+            self.fault = Some(fault);
+            0
+        })
     }
 
     /// Closes a connection, after what was taken has left.
@@ -102,7 +132,11 @@ impl<D: Device> Network<D> {
         let line = line(&mut self.reader, &mut self.control, connection.link);
         if line.connection == Some(connection) {
             line.connection = None;
-            self.sockets.get_mut::<tcp::Socket>(line.socket).close();
+            let socket = self.sockets.get_mut::<tcp::Socket>(line.socket);
+            if let Phase::Up(passage) = &mut line.phase {
+                passage.finish(socket);
+            }
+            socket.close();
             self.forget_name(connection.link);
         }
     }
@@ -162,38 +196,99 @@ impl<D: Device> Network<D> {
     fn poll_line(&mut self, link: Link, tell: &mut impl FnMut(Input<'_>)) -> bool {
         let line = line(&mut self.reader, &mut self.control, link);
         let Some(connection) = line.connection else { return false };
-        match &line.phase {
+        match line.phase {
             Phase::Closed => false,
             Phase::Naming { .. } => self.poll_name(link, connection, tell),
             Phase::Connecting => {
                 let socket = self.sockets.get::<tcp::Socket>(line.socket);
                 if socket.may_send() {
-                    line.phase = Phase::Up;
-                    tell(Input::Up(connection));
-                    return true;
+                    return self.open(link, connection, tell);
                 }
                 if socket.is_open() {
                     return false;
                 }
                 self.lose(connection, Down::Unreachable, tell)
             }
-            Phase::Up => {
+            Phase::Securing(_) => self.poll_securing(link, connection, tell),
+            Phase::Up(ref mut passage) => {
                 let socket = self.sockets.get_mut::<tcp::Socket>(line.socket);
-                let mut has_received = false;
-                while let Ok(true) = socket.recv(|bytes| {
-                    if !bytes.is_empty() {
-                        tell(Input::Received(connection, bytes));
+                let received =
+                    passage.receive(socket, |bytes| tell(Input::Received(connection, bytes)));
+                match received {
+                    Ok(has_received) if socket.may_recv() => has_received,
+                    Ok(_) => self.lose(connection, Down::Closed, tell),
+                    Err(fault) => {
+                        self.fault = Some(fault);
+                        self.lose(connection, Down::Closed, tell)
                     }
-                    (bytes.len(), !bytes.is_empty())
-                }) {
-                    has_received = true;
                 }
-                if socket.may_recv() {
-                    return has_received;
-                }
-                self.lose(connection, Down::Closed, tell)
             }
         }
+    }
+
+    /// TCP is there; what the URL wants comes next.
+    fn open(
+        &mut self,
+        link: Link,
+        connection: Connection,
+        tell: &mut impl FnMut(Input<'_>),
+    ) -> bool {
+        let line = line(&mut self.reader, &mut self.control, link);
+        let Some(host) = &line.secure_host else {
+            line.phase = Phase::Up(Passage::Plain);
+            tell(Input::Up(connection));
+            return true;
+        };
+        match self.tls.begin(host) {
+            Ok(mut session) => {
+                let socket = self.sockets.get_mut::<tcp::Socket>(line.socket);
+                passage::flush(session.as_mut(), socket);
+                line.phase = Phase::Securing(session);
+                true
+            }
+            Err(fault) => {
+                self.fault = Some(fault);
+                self.lose(connection, Down::Untrusted, tell)
+            }
+        }
+    }
+
+    /// Lets TLS go on; the agent hears of the connection when the server has proved who it is.
+    fn poll_securing(
+        &mut self,
+        link: Link,
+        connection: Connection,
+        tell: &mut impl FnMut(Input<'_>),
+    ) -> bool {
+        let line = line(&mut self.reader, &mut self.control, link);
+        let Phase::Securing(session) = &mut line.phase else { return false };
+        let socket = self.sockets.get_mut::<tcp::Socket>(line.socket);
+        let mut early = Vec::new();
+        let received =
+            passage::receive(session.as_mut(), socket, |bytes| early.extend_from_slice(bytes));
+        let has_received = match received {
+            Ok(has_received) => has_received,
+            Err(fault) => {
+                self.fault = Some(fault);
+                return self.lose(connection, Down::Untrusted, tell);
+            }
+        };
+        let is_open = socket.may_recv();
+        let Some(proof) = session.proof() else {
+            return if is_open {
+                has_received
+            } else {
+                self.lose(connection, Down::Unreachable, tell)
+            };
+        };
+        if let Phase::Securing(session) = core::mem::replace(&mut line.phase, Phase::Closed) {
+            line.phase = Phase::Up(Passage::Sealed(session, proof));
+        }
+        tell(Input::Up(connection));
+        if !early.is_empty() {
+            tell(Input::Received(connection, &early));
+        }
+        true
     }
 
     /// Waits for an address of our own, then for that of the server, then connects.
@@ -290,13 +385,15 @@ mod tests {
     use smoltcp::phy::Loopback;
 
     use super::*;
+    use crate::tls::NoTls;
 
     const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
 
     /// A network with an address and a name server that never answers.
     fn network() -> Network<Loopback> {
         let device = Loopback::new(smoltcp::phy::Medium::Ethernet);
-        let mut network = Network::new(device, [2, 0, 0, 0, 0, 1], 7, Instant::ORIGIN);
+        let mut network =
+            Network::new(device, [2, 0, 0, 0, 0, 1], Box::new(NoTls), 7, Instant::ORIGIN);
         // DHCP begins by saying that there is no address.
         network.poll(Instant::ORIGIN, |_| ());
         let address = IpCidr::Ipv4(Ipv4Cidr::new(Ipv4Address::new(10, 0, 0, 1), 24));
@@ -323,7 +420,7 @@ mod tests {
         let mut network = network();
         for number in 0..10 {
             let connection = Connection { link: Link::Reader, number };
-            network.connect(connection, "server.example", 8000);
+            network.connect(connection, "server.example", 8000, false);
             assert_eq!(told(&mut network), [], "connection {number} waits for its name");
             if number % 2 == 0 {
                 network.close(connection);
@@ -335,9 +432,9 @@ mod tests {
     fn a_name_that_is_none_makes_the_server_unreachable() {
         let mut network = network();
         let connection = Connection { link: Link::Control, number: 1 };
-        network.connect(connection, &"x".repeat(300), 8000);
+        network.connect(connection, &"x".repeat(300), 8000, false);
         assert_eq!(told(&mut network), [(connection, Down::Unreachable)]);
-        network.connect(connection, "server.example", 8000);
+        network.connect(connection, "server.example", 8000, false);
         assert_eq!(told(&mut network), [], "the next name is looked up");
     }
 
@@ -346,8 +443,8 @@ mod tests {
         let mut network = network();
         let (old, new) = (1, 2);
         let connection = |number| Connection { link: Link::Reader, number };
-        network.connect(connection(old), "10.0.0.2", 8000);
-        network.connect(connection(new), "10.0.0.2", 8000);
+        network.connect(connection(old), "10.0.0.2", 8000, false);
+        network.connect(connection(new), "10.0.0.2", 8000, false);
         assert_eq!(network.send(connection(old), b"GET"), 0);
         network.close(connection(old));
         assert!(matches!(network.reader.connection, Some(Connection { number: 2, .. })));
