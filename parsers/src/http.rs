@@ -121,9 +121,9 @@ fn agent(cx: &mut Context, args: &Args) -> Result<Agent, Fault> {
         tls = tls.disable_verification(true);
     }
     let name = args.string("user_agent").filter(|name| !name.is_empty());
-    let reach = match cx.require("http_client", &[Permission::ServerAdmin]) {
-        Ok(()) => Reach::Everything,
-        Err(_) => Reach::Beyond,
+    let reach = match cx.allows(&[Permission::ServerAdmin]) {
+        true => Reach::Everything,
+        false => Reach::Beyond,
     };
     Ok(Agent::with_parts(
         Agent::config_builder()

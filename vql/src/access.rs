@@ -127,7 +127,8 @@ impl fmt::Display for Permission {
 
 /// Decides what the caller of a query may do.
 pub trait Access: Send + Sync {
-    /// Allows all of `permissions` to what is called `asker`, or says why not.
+    /// Allows all of `permissions` to what is called `asker`, or says why not. Without a name nothing is refused: somebody
+    /// wants to know.
     ///
     /// # Errors
     ///

@@ -279,6 +279,12 @@ impl Context {
             .map_err(|denied| Fault::note(format!("PermissionDenied: {denied}")))
     }
 
+    /// Whether the caller holds these permissions, of somebody who goes on without them as well: nothing is refused.
+    #[must_use]
+    pub fn allows(&self, permissions: &[Permission]) -> bool {
+        self.access.check("", permissions).is_ok()
+    }
+
     /// The accessor of a name, once its permissions are checked. An empty name is `auto`.
     ///
     /// # Errors
