@@ -4,8 +4,10 @@
 //! parse. What came through [`Artifact::parse`] can be compiled by [`crate::launcher`].
 
 mod builtin;
+mod calls;
 mod check;
 mod definition;
+mod inference;
 mod lenient;
 mod repository;
 mod vql;
@@ -13,6 +15,7 @@ mod vql;
 pub use definition::{
     Artifact, ArtifactType, ColumnType, Located, NotebookCell, Parameter, Resources, Source, Tool,
 };
+pub use inference::{Reason, powers, undeclared};
 pub use repository::{Entry, Origin, Repository, yaml_files};
 pub use vql::{Statement, VqlFault, references, statements};
 

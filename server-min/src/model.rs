@@ -9,5 +9,6 @@ pub mod hunt;
 pub mod id;
 pub mod monitoring;
 pub mod policy;
+pub mod power;
 pub mod role;
 pub mod search;

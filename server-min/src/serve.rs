@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::account::{self, InstallError};
 use crate::acl::{Acl, Principal};
-use crate::artifact::{ArtifactError, Repository};
+use crate::artifact::{ArtifactError, Repository, undeclared};
 use crate::config::{ClientConfig, Config, ConfigError};
 use crate::frontend::{Frontend, FrontendError, Hooks, Settings, raise_file_limit, termination};
 use crate::launcher::{LaunchError, Launcher};
@@ -61,6 +61,12 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let (repository, faults) = Repository::of(config)?;
     for fault in faults {
         tracing::warn!("artifact left out: {fault}");
+    }
+    for entry in repository.iter() {
+        for (permission, reason) in undeclared(&repository, &entry.artifact) {
+            let name = &entry.artifact.name;
+            tracing::warn!(%name, %permission, %reason, "an artifact can do more than it declares");
+        }
     }
     let store = Store::open(config.datastore.location.as_ref())?;
     account::install(config, &store)?;

@@ -169,6 +169,25 @@ fn verify_reads_folders_and_says_all_that_is_wrong() {
     assert_eq!(lines[2], "troodon: 2 of 3 definitions are wrong");
 }
 
+#[test]
+fn what_a_definition_can_do_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = "name: Custom.Shell\nrequired_permissions: [EXECVE]\nparameters:\n- name: Command\n\
+                 sources:\n- query: SELECT * FROM execve(argv=Command)\n";
+    let list = "name: Custom.List\nsources:\n\
+                - query: SELECT * FROM Artifact.Custom.Shell(Command='ls')\n";
+    std::fs::write(folder.path().join("shell.yaml"), shell).unwrap();
+    std::fs::write(folder.path().join("list.yaml"), list).unwrap();
+    let done = troodon(&["artifacts", "verify", folder.path().to_str().unwrap()]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(
+        text(&done.stdout),
+        "Custom.List: EXECVE by execve() in Custom.Shell, not declared\n\
+         Custom.Shell: EXECVE by execve() in Custom.Shell\n\
+         2 definitions are fine\n"
+    );
+}
+
 /// A folder of definitions from elsewhere, such as a checkout of Velociraptor's.
 #[test]
 fn definitions_from_elsewhere_are_accepted() {

@@ -34,6 +34,7 @@ const HOLDERS: &[(&str, &str)] = &[
     ("IMPERSONATION", "AL"),
     ("FILESYSTEM_READ", "AL"),
     ("MACHINE_STATE", "AL"),
+    ("NETWORK", "AL"),
 ];
 
 /// Plugins, functions and accessors with what they need.

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
-use crate::artifact::{ArtifactError, Entry, Origin, Repository, references, yaml_files};
+use crate::artifact::{
+    ArtifactError, Entry, Origin, Repository, powers, references, undeclared, yaml_files,
+};
 use crate::config::Config;
+use crate::model::power::OF_COLLECTING;
 
 use super::collect::{self, Collect};
 use super::uploads::{self, Uploads};
@@ -123,8 +126,9 @@ fn verify(invocation: &Invocation, paths: &[PathBuf]) -> Result<()> {
     if files.is_empty() {
         bail!("there is no .yaml file to verify");
     }
-    let faults = check(&files)?;
+    let (repository, faults) = check(&files)?;
     report(&faults);
+    print(&powers_of(&repository))?;
     if !faults.is_empty() {
         bail!("{} of {} definitions are wrong", faults.len(), files.len());
     }
@@ -137,7 +141,7 @@ fn configured_folder(config: &Config) -> Option<PathBuf> {
 }
 
 /// What is wrong with these files: each by itself, and whether what they call exists among them or the built-in ones.
-fn check(files: &[PathBuf]) -> Result<Vec<ArtifactError>> {
+fn check(files: &[PathBuf]) -> Result<(Repository, Vec<ArtifactError>)> {
     let mut repository = Repository::built_in()?;
     let mut faults = Vec::new();
     let mut names = BTreeSet::new();
@@ -151,7 +155,24 @@ fn check(files: &[PathBuf]) -> Result<Vec<ArtifactError>> {
     for entry in names.iter().filter_map(|name| repository.get(name)) {
         faults.extend(dangling(&repository, entry));
     }
-    Ok(faults)
+    Ok((repository, faults))
+}
+
+/// A line for each definition that can do more than looking at a machine: what, and whether it says so itself.
+fn powers_of(repository: &Repository) -> String {
+    let mut lines = String::new();
+    for entry in repository.iter().filter(|entry| matches!(entry.origin, Origin::File(_))) {
+        let beyond = undeclared(repository, &entry.artifact);
+        for (permission, reason) in powers(repository, &entry.artifact) {
+            let name = &entry.artifact.name;
+            if beyond.contains_key(&permission) {
+                lines.push_str(&format!("{name}: {permission} by {reason}, not declared\n"));
+            } else if !OF_COLLECTING.has(permission) {
+                lines.push_str(&format!("{name}: {permission} by {reason}\n"));
+            }
+        }
+    }
+    lines
 }
 
 fn dangling(repository: &Repository, entry: &Entry) -> Vec<ArtifactError> {
