@@ -1,5 +1,6 @@
 //! What a query computes with.
 
+pub(crate) mod float;
 pub mod json;
 mod list;
 pub(crate) mod number;

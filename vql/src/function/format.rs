@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::engine::Scope;
 use crate::registry::{Arg, Function, Kind};
 use crate::value::json::{go_exponent, scalar_text};
-use crate::value::{Text, Value, operators};
+use crate::value::{Text, Value, float, operators};
 
 pub(super) static FORMAT: Function = Function::new(
     "format",
@@ -235,8 +235,11 @@ impl Directive {
         let size = number.abs();
         let digits = match (verb.to_ascii_lowercase(), self.precision) {
             _ if !number.is_finite() => scalar_text(&Value::Float(number)),
-            ('f', precision) => format!("{size:.*}", precision.unwrap_or(6)),
-            ('e', precision) => go_exponent(&format!("{size:.*e}", precision.unwrap_or(6))),
+            ('f', precision) => float::fixed(size, precision.unwrap_or(6)),
+            ('e', precision) => {
+                let precision = precision.unwrap_or(6);
+                go_exponent(&float::exponential(size, Some(precision)))
+            }
             _ => scalar_text(&Value::Float(size)),
         };
         let text = Self { precision: None, ..self.sign_only() }.signed(number < 0.0, "", &digits);

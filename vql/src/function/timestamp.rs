@@ -9,7 +9,7 @@ use crate::budget::Fault;
 use crate::context::Context;
 use crate::engine::Scope;
 use crate::registry::{Arg, Function, Kind};
-use crate::value::{Time, Value, operators};
+use crate::value::{Time, Value, float, operators};
 
 /// Seconds from 1601-01-01, where Windows starts to count.
 const WINDOWS_EPOCH: i64 = -11_644_473_600;
@@ -77,7 +77,7 @@ fn epoch_of(text: &str) -> Value {
     if let Ok(number) = text.parse::<i64>() {
         return shifted(scaled(i128::from(number)), 0);
     }
-    if let Ok(number) = text.parse::<f64>() {
+    if let Some(number) = float::parse(text) {
         return shifted(whole_nanos(number), 0);
     }
     parse(text).or_else(|| words::parse(text)).map_or(Value::Null, Value::Time)

@@ -12,7 +12,7 @@ use crate::engine::Scope;
 use crate::function::printed;
 use crate::registry::{Arg, Function, Kind};
 use crate::value::operators::{number, truncated};
-use crate::value::{Time, Value};
+use crate::value::{Time, Value, float};
 
 const STRING: &[Arg] = &[Arg::required("string", Kind::String, "The text.")];
 
@@ -39,7 +39,7 @@ pub(super) static FUNCTIONS: &[&Function] = &[
         STRING,
         |_, _, args| {
             let text = args.string("string").unwrap_or_default();
-            Ok(Value::Float(text.trim().parse().unwrap_or(0.0)))
+            Ok(Value::Float(float::parse(text.trim()).unwrap_or(0.0)))
         },
     ),
     &Function::new(
@@ -153,7 +153,7 @@ fn scaled(count: i64, unit: f64, names: &[&str]) -> String {
     }
     let scaled = libm::floor(scaled * 10.0 + 0.5) / 10.0;
     let has_fraction = name != "B" && scaled.abs() < 10.0;
-    if has_fraction { format!("{scaled:.1} {name}") } else { format!("{scaled:.0} {name}") }
+    format!("{} {name}", float::fixed(scaled, usize::from(has_fraction)))
 }
 
 fn grouped(count: i64) -> String {

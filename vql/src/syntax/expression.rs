@@ -9,7 +9,7 @@ use super::ast::{
 };
 use super::lexer::{Keyword, TokenKind};
 use super::parser::{ParseError, Parser};
-use crate::value::{Text, Value};
+use crate::value::{Text, Value, float};
 
 impl Parser<'_> {
     /// `a, b`: a list, or one expression alone.
@@ -231,5 +231,5 @@ fn number_value(sign: &str, digits: &str) -> Value {
         let high = u64::from_str_radix(bare, 16).unwrap_or(u64::MAX);
         return Value::from(high);
     }
-    format!("{sign}{digits}").parse().map_or(Value::Null, Value::Float)
+    float::parse(&format!("{sign}{digits}")).map_or(Value::Null, Value::Float)
 }

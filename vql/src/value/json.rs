@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Row, Value};
+use super::{Row, Value, float};
 use crate::limits::VALUE_DEPTH_MAX;
 
 /// Appends a row and a line feed.
@@ -119,9 +119,9 @@ fn json_float(number: f64) -> String {
     }
     let size = number.abs();
     if size == 0.0 || (1e-6..1e21).contains(&size) {
-        return number.to_string();
+        return float::plain(number);
     }
-    format!("{number:e}").replace('e', "e+").replace("e+-", "e-")
+    float::exponential(number, None).replace('e', "e+").replace("e+-", "e-")
 }
 
 /// As Go's `%v`: exponents below 1e-4 and from 1e6, with two digits at least.
@@ -134,9 +134,9 @@ pub(crate) fn go_float(number: f64) -> String {
     }
     let size = number.abs();
     if size == 0.0 || (1e-4..1e6).contains(&size) {
-        return number.to_string();
+        return float::plain(number);
     }
-    go_exponent(&format!("{number:e}"))
+    go_exponent(&float::exponential(number, None))
 }
 
 /// `1.5e-7` as `1.5e-07`.
