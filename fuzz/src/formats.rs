@@ -120,11 +120,24 @@ pub fn grok(data: &[u8]) {
 
 /// An XML or YAML document.
 pub fn document(data: &[u8]) {
-    for value in [troodon_parsers::xml::parse(data), troodon_parsers::yaml::parse(data)] {
-        match value {
-            Ok(value) => check(&value),
-            Err(why) => assert!(!why.is_empty()),
-        }
+    tolerate(troodon_parsers::xml::parse(data));
+    tolerate(troodon_parsers::yaml::parse(data));
+}
+
+/// A property list.
+pub fn plist(data: &[u8]) {
+    tolerate(troodon_parsers::plist::parse(data));
+}
+
+/// Certificates.
+pub fn x509(data: &[u8]) {
+    tolerate(troodon_parsers::x509::parse(data));
+}
+
+fn tolerate(value: Result<Value, String>) {
+    match value {
+        Ok(value) => check(&value),
+        Err(why) => assert!(!why.is_empty()),
     }
 }
 
@@ -157,4 +170,30 @@ pub fn documents() -> Vec<Vec<u8>> {
         "a: &x [1, 2.5, null, ~, 0x1f, *x]\nb:\n  - |\n    text\n  - {c: d, ? e : f}\n--- !!str 1\n",
     ];
     texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// Seeds of [`plist`].
+#[must_use]
+pub fn plists() -> Vec<Vec<u8>> {
+    let texts = [
+        "<?xml version='1.0'?><plist version='1.0'><dict><key>a</key><array><integer>-5</integer><real>1.5</real><true/></array>\
+         <key>b</key><date>2024-02-29T10:00:00Z</date><key>c</key><data>aGk=</data></dict></plist>",
+        "{ a = (1, \"b c\", <0aff>); d = { e = f; }; }",
+    ];
+    let binary = unhex(
+        "62706c6973743030d5010203040506070c0d12516151625164516e537569641001a408090a0b233ff8000000000000094200ff64007400 \
+         e4007800743341c5c84690000000d20e0f1011536269675178140000000000000000800000000000000013fffffffffffffffb80070813 \
+         1517191b1f21262f30333c454a4e50616a000000000000010100000000000000130000000000000000000000000000006c",
+    );
+    let mut seeds = texts.map(|text| text.as_bytes().to_vec()).to_vec();
+    seeds.push(binary);
+    seeds
+}
+
+/// Seeds of [`x509`].
+#[must_use]
+pub fn certificates() -> Vec<Vec<u8>> {
+    let rsa = include_bytes!("../../parsers/tests/rsa.der");
+    let elliptic = include_bytes!("../../parsers/tests/elliptic.der");
+    vec![rsa.to_vec(), elliptic.to_vec(), [&rsa[..], elliptic].concat()]
 }

@@ -46,6 +46,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "grok", run: formats::grok, seeds: formats::groks },
     Target { name: "document", run: formats::document, seeds: formats::documents },
     Target { name: "archive", run: formats::archive, seeds: formats::archives },
+    Target { name: "plist", run: formats::plist, seeds: formats::plists },
+    Target { name: "x509", run: formats::x509, seeds: formats::certificates },
 ];
 
 /// The program of a target: under cargo-fuzz a fuzzer, else one that runs the files it is given.

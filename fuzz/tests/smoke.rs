@@ -71,5 +71,5 @@ macro_rules! smoke {
 smoke! {
     body packet damage round_trip server_pem request names query_text query_run pattern
     http_response base_url state_blob provision queue_records flash agent_inputs
-    profile grok document archive
+    profile grok document archive plist x509
 }

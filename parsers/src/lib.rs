@@ -9,10 +9,12 @@ mod gzip;
 mod http;
 pub mod limits;
 mod pathspec;
+pub mod plist;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod unpack;
 mod whole;
+pub mod x509;
 pub mod xml;
 pub mod yaml;
 mod zip;
@@ -24,8 +26,11 @@ use troodon_vql::Registry;
 /// Adds everything.
 pub fn add(registry: &mut Registry) {
     registry.add_functions(gzip::FUNCTIONS);
+    registry.add_functions(plist::FUNCTIONS);
+    registry.add_functions(x509::FUNCTIONS);
     registry.add_functions(xml::FUNCTIONS);
     registry.add_functions(yaml::FUNCTIONS);
+    registry.add_plugins(plist::PLUGINS);
     #[cfg(feature = "http")]
     registry.add_plugins(http::PLUGINS);
     #[cfg(feature = "sqlite")]

@@ -69,3 +69,18 @@ pub const ZIP_NAMES_LEN_MAX: usize = 32 << 20;
 
 /// Bytes that `gunzip()` makes; they are one value.
 pub const GUNZIP_LEN_MAX: u64 = 16 << 20;
+
+/// Bytes of a property list. Its reader needs up to thirty times as much for a hostile one.
+pub const PLIST_LEN_MAX: usize = 4 << 20;
+
+/// Values of a property list, those that stand in several places counted in each.
+pub const PLIST_NODES_MAX: usize = 250_000;
+
+/// Lists and dictionaries within each other in a property list, as [`XML_DEPTH_MAX`].
+pub const PLIST_DEPTH_MAX: usize = 30;
+
+/// Bytes of all texts of a property list, those that stand in several places counted in each.
+pub const PLIST_EXPANDED_LEN_MAX: usize = 32 << 20;
+
+/// Certificates of one text.
+pub const X509_MAX: usize = 1_000;

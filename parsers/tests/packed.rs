@@ -243,7 +243,7 @@ fn every_cut_and_flip_of_an_archive_is_borne() {
 fn the_outer_file_needs_its_own_permission() {
     struct Nothing;
     impl troodon_vql::Access for Nothing {
-        fn check(&self, needed: &[Permission]) -> Result<(), troodon_vql::Denied> {
+        fn check(&self, _: &str, needed: &[Permission]) -> Result<(), troodon_vql::Denied> {
             if needed.is_empty() { Ok(()) } else { Err(troodon_vql::Denied::by_policy(needed)) }
         }
     }

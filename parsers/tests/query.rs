@@ -27,7 +27,7 @@ impl LogSink for Log {
 struct Everything;
 
 impl Access for Everything {
-    fn check(&self, _: &[Permission]) -> Result<(), Denied> {
+    fn check(&self, _: &str, _: &[Permission]) -> Result<(), Denied> {
         Ok(())
     }
 }
@@ -223,7 +223,7 @@ fn a_post_sends_its_parameters_in_the_body() {
 fn who_may_use_the_network_alone_does_not_reach_the_machine_itself() {
     struct NetworkOnly;
     impl Access for NetworkOnly {
-        fn check(&self, needed: &[Permission]) -> Result<(), Denied> {
+        fn check(&self, _: &str, needed: &[Permission]) -> Result<(), Denied> {
             let is_allowed = needed.iter().all(|one| *one == Permission::Network);
             if is_allowed { Ok(()) } else { Err(Denied::by_policy(needed)) }
         }
