@@ -129,6 +129,6 @@ impl Board {
             .args(["-semihosting-config", "enable=on,target=native"])
             .args(["-nic", "user,model=lan9118", "-kernel"])
             .arg(self.firmware.path());
-        Process::start(&format!("the board {}", self.name), &mut qemu, &self.log)
+        Process::start_listening(&format!("the board {}", self.name), &mut qemu, &self.log)
     }
 }

@@ -1,6 +1,7 @@
 //! A program that runs beside the test, with its log in a file.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -56,12 +57,36 @@ impl Process {
     ///
     /// The log cannot be made, or the program cannot be started.
     pub fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
+        Self::spawn(name, command.stdin(Stdio::null()), log)
+    }
+
+    /// Starts a program that listens; [`Process::tell`] is what it hears.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Process::start`].
+    pub fn start_listening(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
+        Self::spawn(name, command.stdin(Stdio::piped()), log)
+    }
+
+    fn spawn(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
         let file = File::options().create(true).append(true).open(log);
         let file = file.with_context(|| format!("cannot write {}", log.display()))?;
         let errors = file.try_clone()?;
-        let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn();
+        let child = command.stdout(file).stderr(errors).spawn();
         let child = child.with_context(|| format!("cannot start {command:?}"))?;
         Ok(Self { child, name: name.to_owned(), log: log.to_path_buf() })
+    }
+
+    /// Says a line to a program that listens.
+    ///
+    /// # Errors
+    ///
+    /// It does not listen, or has ended.
+    pub fn tell(&mut self, line: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut();
+        let input = input.with_context(|| format!("{} does not listen", self.name))?;
+        writeln!(input, "{line}").with_context(|| format!("{} has ended", self.name))
     }
 
     /// What the program said so far.

@@ -5,13 +5,16 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use hil_tests::{Board, BoardKey, Deployment, Firmware, Options, Process, Programs, wait_until};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 /// How long a board may take until it says something: it may have a key to make.
 const BOOT_MAX: Duration = Duration::from_secs(180);
 const COLLECT_MAX: Duration = Duration::from_secs(60);
+/// How long the image of a board may take.
+const UPLOAD_MAX: Duration = Duration::from_secs(180);
 const NAME: &str = "pump-7";
 
 /// Plain HTTP under the envelope, for links that are protected already.
@@ -69,6 +72,7 @@ fn a_board_enrols_is_interrogated_and_answers_collections() {
         let told = rows.first().cloned().unwrap_or_default();
         eprintln!("the board's memory: {told}");
         ensure!(told["LastPanic"].is_null() && told["Board"] == "qemu-mps2-an386", "{told}");
+        ensure!(told["ResetReason"] == "power or pin", "{told}");
         for (peak, size) in [("HeapPeak", "HeapSize"), ("StackPeak", "StackSize")] {
             let (peak, size) = (told[peak].as_u64(), told[size].as_u64());
             ensure!(peak > Some(0) && peak < size, "memory is full: {told}");
@@ -121,6 +125,54 @@ fn a_board_with_damaged_provisioning_says_so_and_sends_nothing() {
         let mut running = board.start()?;
         running.wait_for_line("cannot start: the provisioning is damaged", BOOT_MAX)?;
         ensure!(deployment.query("SELECT client_id FROM clients()")?.is_empty(), "a client came");
+        server.stop()?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_board_gives_the_image_that_it_runs() {
+    with_firmware("a board's flash", |firmware| {
+        let (deployment, server, board) = board(firmware, &secure(), BoardKey::Provisioned)?;
+        let mut running = board.start()?;
+        let client = deployment.wait_for_client(&mut running)?;
+        let flow = deployment.schedule(&client, "Troodon.Test.Flash", &[])?;
+        let record = flow.wait(UPLOAD_MAX)?;
+        ensure!(record["state"] == "FINISHED", "{record}");
+        let uploads = flow.uploads()?;
+        let [image] = uploads.as_slice() else { bail!("{} uploads", uploads.len()) };
+        let rows = flow.rows()?;
+        let hash: String = Sha256::digest(image).iter().map(|byte| format!("{byte:02x}")).collect();
+        ensure!(rows[0]["Hash"] == json!(hash), "{rows:?}");
+        let name = b"qemu-mps2-an386";
+        ensure!(image.windows(name.len()).any(|bytes| bytes == name), "no image of this board");
+        server.stop()?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_board_that_panics_or_hangs_starts_again_and_says_why() {
+    with_firmware("a board that panics", |firmware| {
+        let (deployment, server, board) = board(firmware, &plain(), BoardKey::Provisioned)?;
+        let mut running = board.start()?;
+        let client = deployment.wait_for_client(&mut running)?;
+        let ways = [
+            ("restart", "asked", None),
+            ("panic", "panic", Some("asked on the console")),
+            ("hang", "watchdog", Some("no turn of the loop for 10 s")),
+        ];
+        for (command, reason, words) in ways {
+            running.tell(&format!("troodon {command}"))?;
+            running.wait_for_line(&format!("before this one ended ({reason})"), COLLECT_MAX)?;
+            let rows = deployment.collect(&client, "Troodon.Test.Firmware", &[])?;
+            let told = rows.first().cloned().unwrap_or_default();
+            ensure!(told["ResetReason"] == reason, "{told}");
+            let last = told["LastPanic"].as_str();
+            let is_right =
+                words.map_or(last.is_none(), |words| last.is_some_and(|last| last.contains(words)));
+            ensure!(is_right, "{command}: {told}");
+        }
         server.stop()?;
         Ok(())
     });

@@ -78,9 +78,14 @@ pub fn add_values(registry: &mut Registry) {
     registry.add_accessor("data", &[], Arc::new(DataAccessor));
 }
 
+/// Adds the functions for one file: `hash()`, `read_file()`, `stat()` and `upload()`.
+pub fn add_file_functions(registry: &mut Registry) {
+    registry.add_functions(file::FUNCTIONS);
+}
+
 /// Adds what reads files through accessors.
 pub fn add_files(registry: &mut Registry) {
-    registry.add_functions(file::FUNCTIONS);
+    add_file_functions(registry);
     for plugins in [csv::PLUGINS, file::PLUGINS, glob::PLUGINS, json::PLUGINS, lines::PLUGINS] {
         registry.add_plugins(plugins);
     }

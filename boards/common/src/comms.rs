@@ -68,6 +68,7 @@ impl<D: Device, S: Storage> Comms<D, S> {
     pub fn turn(&mut self) -> Instant {
         let Self { agent, outside, rng } = self;
         let now = outside.system.now();
+        outside.system.feed();
         let is_busy = outside.network.poll(now, |fact| agent.handle(now, fact));
         outside.note_address();
         if let Some(fault) = outside.network.take_fault() {

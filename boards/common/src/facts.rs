@@ -6,8 +6,13 @@ use alloc::vec::Vec;
 
 use spin::Mutex;
 use troodon_core::identity::ClientId;
+use troodon_core::queue::{CLIENT_INFO_ARTIFACT, MONITORING_SESSION};
+use troodon_core::time::UnixTime;
+use troodon_proto::{LogMessage, VeloMessage};
 use troodon_vql::{RowBuilder, Value, json};
 
+use crate::ending::{Cause, Ending};
+use crate::region::Region;
 use crate::system::System;
 
 /// The name under which the firmware is known in client records.
@@ -29,8 +34,10 @@ pub struct Facts {
     pub mac: [u8; 6],
     /// When it was provisioned, in seconds since 1970.
     pub issued_at: u64,
-    /// Why the firmware before this one ended, if it panicked.
-    pub last_panic: Option<String>,
+    /// How the firmware before this one ended, if it could say so.
+    pub ending: Option<Ending>,
+    /// What queries may read of the memory.
+    pub regions: Vec<Region>,
     /// Its address as text, with the length of the prefix; empty without one.
     pub address: Mutex<String>,
 }
@@ -40,6 +47,36 @@ impl Facts {
     pub fn mac_text(&self) -> String {
         let digits: Vec<String> = self.mac.iter().map(|byte| format!("{byte:02x}")).collect();
         digits.join(":")
+    }
+
+    /// What the firmware before this one had to say, if it did not end as somebody wanted.
+    pub fn last_panic(&self) -> Option<&str> {
+        let ending = self.ending.as_ref().filter(|ending| ending.cause != Cause::Asked);
+        ending.map(|ending| ending.text.as_str())
+    }
+
+    /// The message that tells the server of it: a line in the log of the monitoring that every client has.
+    pub fn report(&self, now: UnixTime) -> Option<VeloMessage> {
+        let cause = self.ending.as_ref()?.cause.name();
+        let text = self.last_panic()?;
+        let mut line = RowBuilder::new();
+        line.set("client_time", i64::try_from(now.as_seconds()).unwrap_or(i64::MAX))
+            .set("level", "ERROR")
+            .set("message", format!("the board started again after a {cause}: {text}"));
+        let mut jsonl = Vec::new();
+        json::write_row(&line.build(), &mut jsonl);
+        jsonl.push(b'\n');
+        let log = LogMessage {
+            artifact: CLIENT_INFO_ARTIFACT.into(),
+            number_of_rows: 1,
+            jsonl: jsonl.into(),
+            ..Default::default()
+        };
+        Some(VeloMessage {
+            session_id: MONITORING_SESSION.into(),
+            log_message: Some(log),
+            ..Default::default()
+        })
     }
 
     /// The client record, as one line of JSON (docs/protocol.md section 7.5).

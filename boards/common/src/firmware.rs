@@ -1,8 +1,8 @@
 //! The firmware: puts the parts of a board together and runs them for ever.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use rand_chacha::ChaCha20Rng;
@@ -21,12 +21,15 @@ use troodon_proto::VeloMessage;
 use troodon_vql::{Entropy, Fault, Session};
 use zeroize::Zeroizing;
 
+use crate::command::{Command, Line};
 use crate::comms::{Chunks, Comms, Order};
+use crate::ending::Ending;
 use crate::facts::Facts;
 use crate::identity::{IdentityFault, identity};
 use crate::limits::{INFLATED_LEN_MAX, REPLY_LEN_MAX};
 use crate::network::Network;
 use crate::plugin;
+use crate::region::Region;
 use crate::system::{NoEntropy, System};
 use crate::tls::{Clock, TlsFault, TlsSettings, tls};
 
@@ -44,8 +47,10 @@ pub struct Parts<D, S> {
     pub queue: QueueLimits,
     /// The flash that begins with the provisioning.
     pub provision: &'static [u8],
-    /// Why the firmware before this one ended, if it panicked.
-    pub last_panic: Option<String>,
+    /// How the firmware before this one ended, if it could say so.
+    pub ending: Option<Ending>,
+    /// What queries may read of the memory.
+    pub regions: Vec<Region>,
 }
 
 /// Why a board cannot start.
@@ -84,6 +89,7 @@ pub struct Firmware<D, S> {
     reset_at: UnixTime,
     /// A message for which the queue had no room.
     held: Option<(bool, Box<VeloMessage>)>,
+    line: Line,
 }
 
 impl<D, S> Firmware<D, S>
@@ -99,9 +105,10 @@ where
     // Apart from the loop, which would hold the stack of making a key for ever.
     #[inline(never)]
     pub fn boot(parts: Parts<D, S>) -> Result<Self, BootFault> {
-        let Parts { system, device, mac, mut storage, queue, provision, last_panic } = parts;
-        if let Some(last) = &last_panic {
-            system.say(format_args!("the firmware before this one ended: {last}"));
+        let Parts { system, device, mac, mut storage, queue, provision, ending, regions } = parts;
+        if let Some(Ending { cause, text }) = &ending {
+            let cause = cause.name();
+            system.say(format_args!("the firmware before this one ended ({cause}): {text}"));
         }
         let provision = Provision::parse(provision).map_err(BootFault::Provision)?;
         let config = agent_config(&provision).map_err(BootFault::Provision)?;
@@ -126,7 +133,8 @@ where
             labels: provision.labels,
             mac,
             issued_at: provision.issued_at,
-            last_panic,
+            ending,
+            regions,
             address: Mutex::default(),
         });
         let mut tls_seed = Zeroizing::new([0; 32]);
@@ -136,19 +144,40 @@ where
         let network = Network::new(device, mac, tls, rng.next_u64(), system.now());
         let mut comms = Comms::new(agent, network, Arc::clone(&facts), rng);
         comms.handle(Input::Clock(reset_at));
+        if let Some(report) = facts.report(reset_at)
+            && let Err(fault) = comms.queue(false, &report)
+        {
+            system.say(format_args!("the report of it is lost: {fault}"));
+        }
         let comms = Arc::new(Mutex::new(comms));
         let executor = Executor::new(setting(&comms, &facts));
-        Ok(Self { comms, executor, system, reset_at, held: None })
+        let line = Line::default();
+        Ok(Self { comms, executor, system, reset_at, held: None, line })
     }
 
     /// Runs for ever.
     pub fn run(mut self) -> ! {
         loop {
+            if let Some(command) = self.line.poll(self.system) {
+                self.obey(command);
+            }
             let wake_at = self.comms.lock().turn();
             let work_at = self.work();
             if wake_at.min(work_at) > self.system.now() {
                 self.system.idle();
             }
+        }
+    }
+
+    /// Does what somebody at the board wants.
+    #[expect(clippy::panic, reason = "it was asked for")]
+    fn obey(&self, command: Command) -> ! {
+        match command {
+            Command::Hang => loop {
+                core::hint::spin_loop();
+            },
+            Command::Panic => panic!("asked on the console"),
+            Command::Restart => self.system.reset(),
         }
     }
 

@@ -9,7 +9,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod command;
 mod comms;
+mod ending;
 mod facts;
 mod firmware;
 pub mod flash;
@@ -18,14 +20,16 @@ mod identity;
 pub mod lan9118;
 mod limits;
 mod network;
-mod panic_record;
 mod plugin;
+mod region;
 mod system;
 pub mod tls;
 
+pub use ending::{Cause, Ending, EndingRecord, TEXT_LEN_MAX};
 pub use firmware::{BootFault, Firmware, Parts};
 pub use heap::Heap;
 pub use identity::IdentityFault;
-pub use panic_record::{PanicRecord, TEXT_LEN_MAX};
+pub use limits::WATCHDOG_SECS;
+pub use region::Region;
 pub use system::{Memory, NoEntropy, System};
 pub use troodon_core::time::Instant;

@@ -18,3 +18,6 @@ pub const UPLOAD_PATIENCE_SECS: u64 = 120;
 pub const MESSAGE_LEN_MAX: usize = 8 << 10;
 /// Bytes that one POST carries: they are in RAM as often.
 pub const BATCH_LEN: usize = 6 << 10;
+/// Seconds without a turn of the loop after which the watchdog ends the firmware: ten times the longest computation, that
+/// of RSA.
+pub const WATCHDOG_SECS: u32 = 10;

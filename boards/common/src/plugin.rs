@@ -1,12 +1,15 @@
 //! What VQL can ask of a board.
 
 mod firmware;
+mod flash;
 mod machine;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use troodon_vql::{Columns, Context, Fault, Ready, Registry, Row, Rows, Value, standard};
+use troodon_vql::{
+    Columns, Context, Fault, Permission, Ready, Registry, Row, Rows, Value, standard,
+};
 
 use crate::facts::Facts;
 
@@ -14,8 +17,12 @@ use crate::facts::Facts;
 #[must_use]
 pub fn registry() -> Registry {
     let mut registry = Registry::core();
-    standard::add_values(&mut registry);
-    standard::add_files(&mut registry);
+    standard::add_board(&mut registry);
+    standard::add_file_functions(&mut registry);
+    // What has to reach a file and is told no accessor means this one.
+    for name in ["auto", "flash"] {
+        registry.add_accessor(name, &[Permission::FilesystemRead], Arc::new(flash::FlashAccessor));
+    }
     registry.add_plugins(firmware::PLUGINS);
     registry.add_plugins(machine::PLUGINS);
     registry

@@ -28,10 +28,18 @@ pub trait System: Sync {
     /// Writes a line on the console. What comes from the network is never written raw.
     fn say(&self, line: fmt::Arguments<'_>);
 
+    /// The next byte that was typed on the console, if there is one.
+    fn typed(&self) -> Option<u8>;
+
+    /// Switches the watchdog on, or tells it that all is well. It resets the board after [`WATCHDOG_SECS`] without this.
+    ///
+    /// [`WATCHDOG_SECS`]: crate::WATCHDOG_SECS
+    fn feed(&self);
+
     /// How full memory is.
     fn memory(&self) -> Memory;
 
-    /// Starts again, as after power-on.
+    /// Starts again because somebody wants it, which the next boot knows.
     fn reset(&self) -> !;
 }
 

@@ -1,4 +1,4 @@
-//! The console: CMSDK UART 0, output only.
+//! The console: CMSDK UART 0.
 
 use core::fmt::{self, Write};
 use core::ptr;
@@ -8,16 +8,27 @@ pub(crate) struct Uart;
 
 impl Uart {
     const DATA: *mut u32 = ptr::without_provenance_mut(0x4000_4000);
+    const STATE: *mut u32 = ptr::without_provenance_mut(0x4000_4004);
     const CONTROL: *mut u32 = ptr::without_provenance_mut(0x4000_4008);
     const BAUD_DIVIDER: *mut u32 = ptr::without_provenance_mut(0x4000_4010);
 
-    /// Switches the transmitter on.
+    /// Switches transmitter and receiver on.
     pub(crate) fn start() {
         // SAFETY: the registers of the UART, which only this type touches.
         unsafe {
             Self::BAUD_DIVIDER.write_volatile(16);
-            Self::CONTROL.write_volatile(1);
+            Self::CONTROL.write_volatile(1 | 1 << 1);
         }
+    }
+
+    /// A byte that was received.
+    pub(crate) fn typed() -> Option<u8> {
+        const RECEIVED: u32 = 1 << 1;
+        // SAFETY: as above; reading the data takes the byte.
+        let word = unsafe {
+            (Self::STATE.read_volatile() & RECEIVED != 0).then(|| Self::DATA.read_volatile())
+        };
+        word.map(|word| word.to_le_bytes()[0])
     }
 }
 

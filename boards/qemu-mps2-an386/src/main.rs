@@ -3,9 +3,12 @@
 #![no_main]
 #![allow(unsafe_code, reason = "registers and static memory of a chip")]
 
+extern crate alloc;
+
 mod console;
 mod last_words;
-mod stack;
+mod memory;
+mod watchdog;
 
 use core::fmt::{self, Write};
 use core::ptr::{self, addr_of_mut};
@@ -14,14 +17,13 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use cortex_m::Peripherals;
 use cortex_m::asm::wfi;
-use cortex_m::peripheral::SCB;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::{entry, exception};
 use semihosting::fs::File;
 use semihosting::io::Read;
 use troodon_board::flash::{FlashStorage, Layout, MappedNor};
 use troodon_board::lan9118::Lan9118;
-use troodon_board::{Firmware, Heap, Instant, Memory, NoEntropy, Parts, System};
+use troodon_board::{Cause, Firmware, Heap, Instant, Memory, NoEntropy, Parts, System};
 
 use console::Uart;
 
@@ -73,8 +75,16 @@ impl System for Mps2 {
         let _written = writeln!(Uart, "{line}");
     }
 
+    fn typed(&self) -> Option<u8> {
+        Uart::typed()
+    }
+
+    fn feed(&self) {
+        watchdog::feed(CLOCK_HZ);
+    }
+
     fn memory(&self) -> Memory {
-        let (stack, stack_peak) = stack::marks();
+        let (stack, stack_peak) = memory::stack_marks();
         Memory {
             heap: HEAP.size(),
             heap_used: HEAP.used(),
@@ -85,7 +95,7 @@ impl System for Mps2 {
     }
 
     fn reset(&self) -> ! {
-        SCB::sys_reset()
+        last_words::end(Cause::Asked, "a restart")
     }
 }
 
@@ -101,7 +111,7 @@ fn main() -> ! {
         core.SYST.enable_counter();
         core.SYST.enable_interrupt();
     }
-    let last_panic = last_words::take();
+    let ending = last_words::take();
     // SAFETY: the manual of the board puts the controller there; nothing else uses it.
     let Ok(device) = (unsafe { Lan9118::new(ETHERNET, MAC) }) else {
         halt("no Ethernet controller")
@@ -118,7 +128,8 @@ fn main() -> ! {
         BOARD.say(format_args!("queues that could not be read: {}", storage.lost_lanes()));
     }
     let queue = LAYOUT.limits();
-    let parts = Parts { system: &BOARD, device, mac: MAC, storage, queue, provision, last_panic };
+    let (system, mac, regions) = (&BOARD, MAC, memory::regions());
+    let parts = Parts { system, device, mac, storage, queue, provision, ending, regions };
     match Firmware::boot(parts) {
         Ok(firmware) => firmware.run(),
         Err(fault) => halt(fault),

@@ -10,11 +10,14 @@ use crate::facts::VERSION;
 /// The plugins of this file.
 pub(super) static PLUGINS: &[&Plugin] = &[&Plugin::new(
     "firmware",
-    "The firmware: version, time since reset, why the one before it ended, marks of memory in bytes.",
+    "The firmware: version, time since reset, why it was reset, how the one before it ended, marks of memory in bytes.",
     &[],
     firmware,
 )
 .needs(&[Permission::MachineState])];
+
+/// The reason of a reset that no firmware wrote down.
+const POWER: &str = "power or pin";
 
 fn firmware(cx: &mut Context, _: &Scope, _: Args) -> Result<Box<dyn Rows>, Fault> {
     let facts = facts(cx)?;
@@ -25,7 +28,8 @@ fn firmware(cx: &mut Context, _: &Scope, _: Args) -> Result<Box<dyn Rows>, Fault
         ("Board", facts.system.model().into()),
         ("Version", VERSION.into()),
         ("UptimeMs", millis.into()),
-        ("LastPanic", facts.last_panic.as_deref().into()),
+        ("ResetReason", facts.ending.as_ref().map_or(POWER, |ending| ending.cause.name()).into()),
+        ("LastPanic", facts.last_panic().into()),
         ("HeapSize", bytes(memory.heap)),
         ("HeapUsed", bytes(memory.heap_used)),
         ("HeapPeak", bytes(memory.heap_peak)),
