@@ -6,5 +6,7 @@ fn main() {
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
     // The stack lies at the lowest address; see memory.x.
     println!("cargo:rustc-link-arg-bins=--nmagic");
+    // Equal functions are stored once; nothing compares their addresses.
+    println!("cargo:rustc-link-arg-bins=--icf=all");
     println!("cargo:rerun-if-changed=memory.x");
 }

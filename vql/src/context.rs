@@ -1,7 +1,6 @@
 //! What a running query can ask of its host.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -18,6 +17,7 @@ use crate::engine::State;
 use crate::limits::{LOG_BYTES_MAX, LOG_MESSAGES_MAX};
 use crate::pattern::{Case, Pattern, Patterns};
 use crate::registry::{Found, Registry};
+use crate::sorted::SortedMap;
 use crate::value::{Instant, Now, Text, Time};
 
 /// Takes the messages of a query.
@@ -68,7 +68,7 @@ impl fmt::Debug for Setup {
     }
 }
 
-type States = BTreeMap<TypeId, Box<dyn Any + Send>>;
+type States = SortedMap<TypeId, Box<dyn Any + Send>>;
 
 /// The services of a session, handed to every plugin and function.
 pub struct Context {
@@ -78,13 +78,13 @@ pub struct Context {
     pub(crate) ledger: Ledger,
     pub(crate) now: Now,
     access: Arc<dyn Access>,
-    extensions: BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    extensions: SortedMap<TypeId, Arc<dyn Any + Send + Sync>>,
     states: States,
     /// What the states of other threads' contexts become: they live as long as the session.
     orphans: Arc<Mutex<Vec<States>>>,
     log: Box<dyn LogSink>,
     log_left: u32,
-    log_once: BTreeSet<String>,
+    log_once: SortedMap<String, ()>,
     interrupt: Interrupt,
     patterns: Patterns,
     steps: u64,
@@ -100,12 +100,12 @@ impl Context {
             engine: State::default(),
             now: Now::default(),
             access: setup.access,
-            extensions: BTreeMap::new(),
-            states: BTreeMap::new(),
+            extensions: SortedMap::default(),
+            states: SortedMap::default(),
             orphans: Arc::default(),
             log: setup.log,
             log_left: LOG_MESSAGES_MAX,
-            log_once: BTreeSet::new(),
+            log_once: SortedMap::default(),
             interrupt: setup.interrupt,
             patterns: Patterns::default(),
             steps: 0,
@@ -126,11 +126,11 @@ impl Context {
             now: self.now,
             access: Arc::clone(&self.access),
             extensions: self.extensions.clone(),
-            states: BTreeMap::new(),
+            states: SortedMap::default(),
             orphans: Arc::clone(&self.orphans),
             log,
             log_left: self.log_left,
-            log_once: BTreeSet::new(),
+            log_once: SortedMap::default(),
             interrupt,
             patterns: Patterns::default(),
             steps: 0,
@@ -179,7 +179,7 @@ impl Context {
     /// Logs a message unless the session has logged the same one before.
     pub fn log_once(&mut self, level: Level, message: fmt::Arguments<'_>) {
         let text = message.to_string();
-        if self.log_left > 0 && self.log_once.insert(text) {
+        if self.log_left > 0 && self.log_once.insert(text, ()) {
             self.log(level, message);
         }
     }

@@ -105,6 +105,7 @@ pub mod reference;
 mod registry;
 mod rows;
 mod run;
+mod sorted;
 pub mod standard;
 pub mod syntax;
 pub mod threads;

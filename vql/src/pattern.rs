@@ -5,7 +5,6 @@ mod quick;
 #[cfg(any(test, not(feature = "quick-patterns")))]
 mod small;
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,6 +13,7 @@ use core::ops::Range;
 
 use crate::budget::Fault;
 use crate::limits::PATTERNS_KEPT_MAX;
+use crate::sorted::SortedMap;
 use crate::value::Text;
 #[cfg(feature = "quick-patterns")]
 use quick::Engine;
@@ -79,7 +79,7 @@ impl Pattern {
 
     fn build(text: &str, case: Case, unit: Unit) -> Result<Self, Fault> {
         let engine = Engine::new(text, case, unit)
-            .map_err(|reason| Fault::error(format!("invalid pattern {text:?}: {reason}")))?;
+            .map_err(|reason| Fault::error(format!("invalid pattern \"{text}\": {reason}")))?;
         Ok(Self { engine })
     }
 
@@ -122,7 +122,7 @@ impl fmt::Debug for Pattern {
 
 /// The patterns that a session has compiled.
 #[derive(Default)]
-pub(crate) struct Patterns(BTreeMap<(Text, Case), Arc<Pattern>>);
+pub(crate) struct Patterns(SortedMap<(Text, Case), Arc<Pattern>>);
 
 impl Patterns {
     pub(crate) fn compile(&mut self, text: &Text, case: Case) -> Result<Arc<Pattern>, Fault> {

@@ -3,7 +3,6 @@
 //! Each entry is data (name, arguments, permissions, documentation) plus one `fn`. The dispatcher
 //! reads the data and does all checks, so what the reference page says is what is enforced.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,6 +15,7 @@ use crate::budget::Fault;
 use crate::context::Context;
 use crate::engine::Scope;
 use crate::rows::Rows;
+use crate::sorted::SortedMap;
 use crate::threads::Threads;
 use crate::value::Value;
 
@@ -293,13 +293,13 @@ pub(crate) struct AccessorEntry {
 /// Entries by name, and the names that the configuration has taken away.
 #[derive(Clone, Debug)]
 struct Table<T> {
-    entries: BTreeMap<&'static str, T>,
-    blocked: BTreeSet<String>,
+    entries: SortedMap<&'static str, T>,
+    blocked: SortedMap<String, ()>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), blocked: BTreeSet::new() }
+        Self { entries: SortedMap::default(), blocked: SortedMap::default() }
     }
 }
 
@@ -313,7 +313,7 @@ pub(crate) enum Found<T> {
 
 impl<T: Clone> Table<T> {
     fn find(&self, name: &str) -> Found<T> {
-        if self.blocked.contains(name) {
+        if self.blocked.contains_key(name) {
             return Found::Blocked;
         }
         self.entries.get(name).cloned().map_or(Found::Nothing, Found::Entry)
@@ -383,14 +383,14 @@ impl Registry {
 
     /// Keeps only the plugins that the list leaves.
     pub fn restrict_plugins(&mut self, list: &AllowList) {
-        let core = crate::plugin::CORE.iter().map(|one| one.entry.name).collect();
-        restrict(&mut self.plugins, list, &core);
+        let is_core = |name: &str| crate::plugin::CORE.iter().any(|one| one.entry.name == name);
+        restrict(&mut self.plugins, list, is_core);
     }
 
     /// Keeps only the functions that the list leaves.
     pub fn restrict_functions(&mut self, list: &AllowList) {
-        let core = crate::function::CORE.iter().map(|one| one.entry.name).collect();
-        restrict(&mut self.functions, list, &core);
+        let is_core = |name: &str| crate::function::CORE.iter().any(|one| one.entry.name == name);
+        restrict(&mut self.functions, list, is_core);
     }
 
     /// Keeps only the accessors that the list leaves.
@@ -404,20 +404,20 @@ impl Registry {
             return Err(UnknownAccessor(name.clone()));
         }
         if !list.allowed.is_empty() {
-            self.accessors.entries.retain(|name, _| list.allowed.iter().any(|one| one == name));
+            self.accessors.entries.retain(|name| list.allowed.iter().any(|one| one == name));
         }
-        self.accessors.blocked.extend(list.denied.iter().cloned());
+        self.accessors.blocked.extend(list.denied.iter().map(|name| (name.clone(), ())));
         Ok(())
     }
 
     /// All plugins by name, for the reference page.
     pub fn plugins(&self) -> impl Iterator<Item = &'static Plugin> {
-        self.plugins.entries.values().copied()
+        self.plugins.entries.iter().map(|(_, one)| *one)
     }
 
     /// All functions by name, for the reference page.
     pub fn functions(&self) -> impl Iterator<Item = &'static Function> {
-        self.functions.entries.values().copied()
+        self.functions.entries.iter().map(|(_, one)| *one)
     }
 
     /// All accessors by name with their permissions, for the reference page.
@@ -438,14 +438,14 @@ impl Registry {
     }
 }
 
-fn restrict<T>(table: &mut Table<T>, list: &AllowList, core: &BTreeSet<&str>) {
+fn restrict<T>(table: &mut Table<T>, list: &AllowList, is_core: fn(&str) -> bool) {
     if !list.allowed.is_empty() {
         let allowed = |name: &str| list.allowed.iter().any(|one| one == name);
-        let gone = table.entries.keys().filter(|name| !core.contains(*name) && !allowed(name));
-        table.blocked.extend(gone.map(|name| String::from(*name)));
+        let gone = table.entries.keys().filter(|name| !is_core(name) && !allowed(name));
+        table.blocked.extend(gone.map(|name| (String::from(*name), ())));
         // A name that does not exist gives the message of a blocked one, as upstream.
         let unknown = list.allowed.iter().filter(|name| !table.entries.contains_key(name.as_str()));
-        table.blocked.extend(unknown.cloned());
+        table.blocked.extend(unknown.map(|name| (name.clone(), ())));
     }
-    table.blocked.extend(list.denied.iter().cloned());
+    table.blocked.extend(list.denied.iter().map(|name| (name.clone(), ())));
 }

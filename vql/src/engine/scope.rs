@@ -1,6 +1,6 @@
 //! The variables that a query sees: levels of names, the innermost first.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,6 +11,7 @@ use super::select::{LazyKey, lazy_cell};
 use super::stored::StoredQuery;
 use crate::budget::Stop;
 use crate::context::Context;
+use crate::sorted::SortedMap;
 use crate::syntax::ast::{Body, Let};
 use crate::value::{Row, RowBuilder, Text, Value};
 
@@ -180,20 +181,24 @@ impl Scope {
 
     /// Visible names in alphabetical order, at most `max`.
     pub(crate) fn names(&self, max: usize) -> Vec<Text> {
-        let mut names = BTreeSet::new();
+        let mut names = SortedMap::default();
+        let mut add = |name: &Text| {
+            names.insert(name.clone(), ());
+            names.truncate(max);
+        };
         let mut level = Some(self);
         while let Some(Self(here)) = level {
             match &here.variables {
-                Variables::Globals(globals) => names.extend(globals.keys().cloned()),
+                Variables::Globals(globals) => globals.keys().for_each(&mut add),
                 Variables::Bound(bindings) => {
-                    names.extend(bindings.iter().map(|(name, _)| name.clone()))
+                    bindings.iter().for_each(|(name, _)| add(name));
                 }
-                Variables::Row(row) => names.extend(row.columns().names().iter().cloned()),
+                Variables::Row(row) => row.columns().names().iter().for_each(&mut add),
                 Variables::Aliases(_) => {}
             }
             level = here.parent.as_ref();
         }
-        names.into_iter().take(max).collect()
+        names.keys().cloned().collect()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::limits::SUGGESTIONS_MAX;
 use crate::registry::{Found, Plugin};
 use crate::rows::{Ready, RowSource, Rows};
+use crate::sorted::SortedMap;
 use crate::syntax::ast::{Argument, From};
 use crate::value::{Row, Text, Value};
 
@@ -130,9 +131,9 @@ fn plugin_not_found(cx: &mut Context, name: &Text) {
 /// The names that differ least from what was written.
 fn suggestions(wanted: &str, names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
     let wanted: String = wanted.chars().take(64).collect::<String>().to_ascii_lowercase();
-    let mut ranked: Vec<_> = names.map(|name| (distance(&wanted, name), name)).collect();
-    ranked.sort_unstable();
-    ranked.into_iter().take(SUGGESTIONS_MAX).map(|(_, name)| name).collect()
+    let mut ranked = SortedMap::default();
+    ranked.extend(names.map(|name| ((distance(&wanted, name), name), ())));
+    ranked.keys().take(SUGGESTIONS_MAX).map(|(_, name)| *name).collect()
 }
 
 /// Levenshtein's distance, row by row.

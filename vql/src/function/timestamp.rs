@@ -52,7 +52,7 @@ fn timestamp(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     }
     if let Some(text) = args.string("string").filter(|text| !text.is_empty()) {
         return match epoch_of(&text) {
-            Value::Null => Err(Fault::note(format!("{text:?} is no time"))),
+            Value::Null => Err(Fault::note(format!("\"{text}\" is no time"))),
             time => Ok(time),
         };
     }

@@ -1,6 +1,5 @@
 //! `log()`: a line in the log of the query.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::engine::Scope;
 use crate::function::filled;
 use crate::limits::LOG_TEMPLATES_MAX;
 use crate::registry::{Arg, Function, Kind};
+use crate::sorted::SortedMap;
 use crate::value::{Instant, Text, Value};
 
 /// Seconds for which a message is not repeated when the call names none.
@@ -36,7 +36,7 @@ pub(super) static LOG: Function = Function::new(
 
 /// When which template was logged last.
 #[derive(Default)]
-struct Logged(BTreeMap<Text, Instant>);
+struct Logged(SortedMap<Text, Instant>);
 
 impl Logged {
     /// Whether a template is due; it counts as logged then.

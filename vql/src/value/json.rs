@@ -121,7 +121,9 @@ fn json_float(number: f64) -> String {
     if size == 0.0 || (1e-6..1e21).contains(&size) {
         return float::plain(number);
     }
-    float::exponential(number, None).replace('e', "e+").replace("e+-", "e-")
+    let text = float::exponential(number, None);
+    // Go writes the sign of every exponent.
+    if size < 1.0 { text } else { text.replace('e', "e+") }
 }
 
 /// As Go's `%v`: exponents below 1e-4 and from 1e6, with two digits at least.

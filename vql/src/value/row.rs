@@ -9,6 +9,7 @@ use core::fmt;
 
 use super::list::Measure;
 use super::{Text, Value};
+use crate::sorted::sorted_places;
 
 /// From this many names on, a sorted index answers look-ups.
 const INDEX_FROM: usize = 12;
@@ -31,8 +32,9 @@ impl Columns {
     pub fn new(names: Vec<Text>) -> Self {
         let mut sorted = Vec::new();
         if names.len() >= INDEX_FROM {
-            sorted = (0..names.len()).collect();
-            sorted.sort_by_key(|&at| names.get(at));
+            sorted = sorted_places(names.len(), &mut |left, right| {
+                names.get(left).cmp(&names.get(right))
+            });
         }
         let len = names.iter().fold(0_usize, |sum, name| sum.saturating_add(name.len()));
         Self(Arc::new(Names { names, len, sorted }))

@@ -5,7 +5,6 @@
 mod index;
 mod table;
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -36,8 +35,8 @@ struct Groups {
     /// The columns of the last rows, and their values.
     columns: Option<Columns>,
     cells: Table<Value>,
-    /// Last rows that have other columns.
-    odd: BTreeMap<usize, Row>,
+    /// Last rows that have other columns, up to the last group that has one.
+    odd: Vec<Option<Row>>,
     /// The states of all groups that are not being looked at.
     states: Table<FoldState>,
     /// The states of the group that is.
@@ -85,7 +84,7 @@ impl Groups {
             index: Index::default(),
             columns: None,
             cells: Table::default(),
-            odd: BTreeMap::new(),
+            odd: Vec::new(),
             states: Table::default(),
             aggregates: Aggregates::default(),
             held: cx.ledger.open(),
@@ -138,7 +137,7 @@ impl Groups {
 
     /// Drops the last row of a group; answers what it held.
     fn forget(&mut self, group: usize) -> usize {
-        if let Some(row) = self.odd.remove(&group) {
+        if let Some(row) = self.odd.get_mut(group).and_then(Option::take) {
             return row.measure().bytes;
         }
         let cells = self.cells.get_mut(group);
@@ -151,7 +150,12 @@ impl Groups {
     fn keep(&mut self, group: usize, row: &Row) {
         let columns = self.columns.get_or_insert_with(|| row.columns().clone());
         if !columns.is_same(row.columns()) {
-            self.odd.insert(group, row.clone());
+            if self.odd.len() <= group {
+                self.odd.resize(group.saturating_add(1), None);
+            }
+            if let Some(odd) = self.odd.get_mut(group) {
+                *odd = Some(row.clone());
+            }
             return;
         }
         self.cells.widen(row.len());
@@ -161,7 +165,7 @@ impl Groups {
     }
 
     fn take(&mut self, group: usize) -> Option<Row> {
-        if let Some(row) = self.odd.remove(&group) {
+        if let Some(row) = self.odd.get_mut(group).and_then(Option::take) {
             return Some(row);
         }
         let values: Vec<Value> =

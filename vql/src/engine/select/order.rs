@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::budget::{Fault, Held};
 use crate::context::Context;
 use crate::rows::{Rows, Step};
+use crate::sorted::sort_by;
 use crate::syntax::ast;
 use crate::value::{Row, Value, operators};
 
@@ -31,9 +32,9 @@ impl Ordered {
         Self { rows, order, stage: Stage::Empty }
     }
 
-    fn sort(&self, rows: &mut [Row]) {
+    fn sort(&self, rows: &mut Vec<Row>) {
         let key = |row: &Row| row.get(&self.order.column).cloned().unwrap_or(Value::Null);
-        rows.sort_by(|left, right| operators::order(&key(left), &key(right)));
+        sort_by(rows, |left, right| operators::order(&key(left), &key(right)));
         // Rows with the same key change places too, as in the original.
         if self.order.descending {
             rows.reverse();

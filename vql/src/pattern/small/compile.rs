@@ -343,7 +343,8 @@ impl Compiler<'_> {
 
     /// `[:alpha:]` or `[:^alpha:]` within a class, whose first bracket was read.
     fn named_class(&mut self) -> Result<Class, Flaw> {
-        let named = self.rest.strip_prefix(':').and_then(|rest| rest.split_once(":]"));
+        let named = self.rest.strip_prefix(':').and_then(|rest| rest.split_once(':'));
+        let named = named.and_then(|(name, rest)| Some((name, rest.strip_prefix(']')?)));
         let (name, rest) = named.ok_or("sets of classes are not supported")?;
         let (name, is_negated) = name.strip_prefix('^').map_or((name, false), |name| (name, true));
         let class = Class::named(name, self.greatest());
