@@ -8,6 +8,7 @@ pub mod account;
 pub mod acl;
 pub mod actor;
 pub mod artifact;
+pub mod audit_log;
 pub mod cli;
 pub mod clients;
 pub mod config;

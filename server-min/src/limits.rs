@@ -26,6 +26,13 @@ pub const FREE_FAILURES: u64 = 5;
 /// Seconds that a user waits at most for the next try, so that a guesser cannot lock people out for long.
 pub const SIGN_IN_WAIT_SECONDS: u64 = 300;
 
+/// Seconds between looks at the audit log for the log file.
+pub const AUDIT_LOG_SECONDS: u64 = 1;
+/// Looks at the audit log for each of which its head is signed.
+pub const AUDIT_SIGN_SECONDS: u64 = 60;
+/// Heads of the audit log that are kept with their signatures: the last one covers all, earlier ones help to find where a
+/// log was changed.
+pub const AUDIT_HEADS: u32 = 100;
 /// Refused calls of one query that are recorded, each plugin and function once.
 pub const NOTED_REFUSALS: usize = 64;
 

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::account::{self, InstallError};
 use crate::acl::{Acl, Principal};
 use crate::artifact::{ArtifactError, Repository, undeclared};
+use crate::audit_log::AuditLog;
 use crate::config::{ClientConfig, Config, ConfigError};
 use crate::frontend::{Frontend, FrontendError, Hooks, Settings, raise_file_limit, termination};
 use crate::launcher::{LaunchError, Launcher};
@@ -82,6 +83,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     monitoring.check()?;
     let services =
         Services { launcher, store: store.clone(), monitoring, interrogating: Mutex::new(()) };
+    follow_audit(config, &store)?;
     raise_file_limit();
     let stop = termination()?;
     let bound = Frontend::bind(settings, store, Arc::new(services)).await?;
@@ -91,6 +93,16 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     tracing::info!(address = %bound.address(), "agents may come");
     bound.serve(stop).await?;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Signs and copies the audit log on a thread of its own.
+fn follow_audit(config: &Config, store: &Store) -> Result<(), ServeError> {
+    let pem = config.frontend.private_key.expose();
+    let key = AwsKey::from_pkcs1_pem(pem.as_bytes())
+        .map_err(|fault| ConfigError::invalid("Frontend.private_key", fault.to_string()))?;
+    let log = AuditLog::new(store.clone(), key, &config.logging.output_directory);
+    std::thread::Builder::new().name("audit-log".into()).spawn(move || log.run())?;
     Ok(())
 }
 

@@ -58,6 +58,9 @@ pub enum StoreError {
         /// Version of this program.
         current: u32,
     },
+    /// The server's key does not sign.
+    #[error("store: the audit log cannot be signed")]
+    Signature,
     /// What is on disk is not what was written.
     #[error("store: {0} is damaged")]
     Damaged(&'static str),

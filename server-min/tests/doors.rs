@@ -119,6 +119,12 @@ const COMMANDS: &[(&str, &str, &str, &[&str])] = &[
     ("acl page", "OPEN", "", &[]),
     ("audit show", "SERVER_ADMIN", "ReadAudit", &["--principal", "-"]),
     ("audit verify", "SERVER_ADMIN", "ReadAudit", &[]),
+    (
+        "audit rotate",
+        "SERVER_ADMIN",
+        "audit_rotate",
+        &["--before", "1971-01-01T00:00:00Z", "/dev/null/x"],
+    ),
 ];
 
 /// Those of `needs` that somebody lacks, and the words in which that is said.

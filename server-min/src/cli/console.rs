@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
+use troodon_core::rsa::aws::AwsKey;
 
 use crate::account::{self, Accounts};
 use crate::acl::{Acl, Principal};
@@ -50,7 +51,11 @@ impl Console {
         let launcher = Arc::new(launcher);
         let usual = &config.frontend.default_client_monitoring_artifacts;
         let monitoring = Monitoring::new(store.clone(), Arc::clone(&launcher), usual);
-        Ok(Self { store, launcher, monitoring: Arc::new(monitoring), acl, principal, config })
+        let console =
+            Self { store, launcher, monitoring: Arc::new(monitoring), acl, principal, config };
+        // What was recorded before stays as it is, whatever this command does.
+        console.store.sign_audit(&console.key()?)?;
+        Ok(console)
     }
 
     /// Passes a door behind which nothing is changed. What is looked at, or refused, is on record before it is shown.
@@ -63,6 +68,13 @@ impl Console {
     pub(super) fn actor(&self) -> Actor {
         let (store, acl) = (self.store.clone(), self.acl.clone());
         Actor::new(store, acl, self.principal.clone(), OrgId::root())
+    }
+
+    /// The server's key, with which it signs heads of the audit log.
+    pub(super) fn key(&self) -> Result<AwsKey> {
+        let pem = self.config.frontend.private_key.expose();
+        AwsKey::from_pkcs1_pem(pem.as_bytes())
+            .map_err(|fault| anyhow!("Frontend.private_key: {fault}"))
     }
 
     /// The accounts, as the caller may manage them.

@@ -60,6 +60,7 @@ pub const GATES: &[(&str, Gate)] = &[
     ("acl page", Gate::Open),
     ("audit show", Gate::Doors(&[Door::Audit])),
     ("audit verify", Gate::Doors(&[Door::Audit])),
+    ("audit rotate", Gate::Doors(&[Door::RotateAudit])),
 ];
 
 /// The gate of a command.

@@ -31,16 +31,50 @@ pub struct Record {
     pub details: Value,
 }
 
-/// The link of a record with this number behind `before`. `details` is the text as it is stored.
+/// A record as its hash covers it: with its number, and its details as they are stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Sealed<'a> {
+    /// Counted from 1, without gaps.
+    pub number: u64,
+    /// Microseconds since 1970.
+    pub time_us: u64,
+    /// Where.
+    pub org: &'a str,
+    /// Who.
+    pub principal: &'a str,
+    /// What.
+    pub operation: &'a str,
+    /// Whether it was allowed.
+    pub allowed: bool,
+    /// JSON.
+    pub details: &'a str,
+}
+
+impl Record {
+    /// The record with its number and its details as they are stored.
+    #[must_use]
+    pub fn sealed<'a>(&'a self, number: u64, details: &'a str) -> Sealed<'a> {
+        Sealed {
+            number,
+            time_us: self.time_us,
+            org: self.org.as_str(),
+            principal: &self.principal,
+            operation: &self.operation,
+            allowed: self.allowed,
+            details,
+        }
+    }
+}
+
+/// The link of a record behind `before`.
 #[must_use]
-pub fn link(before: &Link, number: u64, record: &Record, details: &str) -> Link {
+pub fn link(before: &Link, record: &Sealed<'_>) -> Link {
     let mut hash = Sha256::new();
     hash.update(before);
-    hash.update(number.to_be_bytes());
+    hash.update(record.number.to_be_bytes());
     hash.update(record.time_us.to_be_bytes());
     hash.update([u8::from(record.allowed)]);
-    let org = record.org.as_str();
-    for text in [org, &record.principal, &record.operation, details] {
+    for text in [record.org, record.principal, record.operation, record.details] {
         // Lengths keep the end of one text from being the start of the next.
         hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(text);
@@ -63,19 +97,23 @@ mod tests {
         }
     }
 
+    fn linked(before: &Link, number: u64, record: &Record, details: &str) -> Link {
+        link(before, &record.sealed(number, details))
+    }
+
     #[test]
     fn each_part_of_a_record_changes_its_link() {
-        let own = link(&START, 1, &record(), "null");
+        let own = linked(&START, 1, &record(), "null");
         let changed = [
-            link(&[1; 32], 1, &record(), "null"),
-            link(&START, 2, &record(), "null"),
-            link(&START, 1, &record(), "{}"),
-            link(&START, 1, &Record { time_us: 6, ..record() }, "null"),
-            link(&START, 1, &Record { allowed: false, ..record() }, "null"),
-            link(&START, 1, &Record { principal: "bob".into(), ..record() }, "null"),
-            link(&START, 1, &Record { operation: "user_create".into(), ..record() }, "null"),
-            link(&START, 1, &Record { org: "OA".parse().unwrap(), ..record() }, "null"),
-            link(
+            linked(&[1; 32], 1, &record(), "null"),
+            linked(&START, 2, &record(), "null"),
+            linked(&START, 1, &record(), "{}"),
+            linked(&START, 1, &Record { time_us: 6, ..record() }, "null"),
+            linked(&START, 1, &Record { allowed: false, ..record() }, "null"),
+            linked(&START, 1, &Record { principal: "bob".into(), ..record() }, "null"),
+            linked(&START, 1, &Record { operation: "user_create".into(), ..record() }, "null"),
+            linked(&START, 1, &Record { org: "OA".parse().unwrap(), ..record() }, "null"),
+            linked(
                 &START,
                 1,
                 &Record { principal: "annu".into(), operation: "ser_grant".into(), ..record() },
@@ -83,6 +121,6 @@ mod tests {
             ),
         ];
         assert!(changed.iter().all(|other| *other != own));
-        assert_eq!(link(&START, 1, &record(), "null"), own);
+        assert_eq!(linked(&START, 1, &record(), "null"), own);
     }
 }

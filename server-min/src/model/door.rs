@@ -41,11 +41,13 @@ pub enum Door {
     Grant,
     /// Read and check the audit log.
     Audit,
+    /// Move the beginning of the audit log to a file.
+    RotateAudit,
 }
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Query,
         Self::Collect,
         Self::Results,
@@ -64,6 +66,7 @@ impl Door {
         Self::ManageUsers,
         Self::Grant,
         Self::Audit,
+        Self::RotateAudit,
     ];
 
     /// What it needs.
@@ -81,6 +84,7 @@ impl Door {
             | Self::ManageUsers
             | Self::Grant
             | Self::Audit
+            | Self::RotateAudit
             | Self::NoteServer
             | Self::DeleteClients
             | Self::DeleteHunts => &[Permission::ServerAdmin],
@@ -109,6 +113,7 @@ impl Door {
             Self::ManageUsers => "user add, user password, user lock, user unlock",
             Self::Grant => "acl grant, user add --role, config api_client --role",
             Self::Audit => "audit show, audit verify",
+            Self::RotateAudit => "audit rotate",
         }
     }
 
@@ -134,6 +139,7 @@ impl Door {
             Self::ManageUsers => "ManageUsers",
             Self::Grant => "user_grant",
             Self::Audit => "ReadAudit",
+            Self::RotateAudit => "audit_rotate",
         }
     }
 }

@@ -1,27 +1,20 @@
 //! The audit log: records are added, in the transaction of what they tell about, and never changed.
 
+mod archive;
+mod head;
+mod verify;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Store, StoreError, signed, unsigned};
 use crate::limits;
 use crate::model::audit::{Link, Record, START, link};
 
-/// What [`Store::verify_audit`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuditState {
-    /// Every record fits the one before.
-    Whole {
-        /// How many there are.
-        records: u64,
-        /// The last link; noted elsewhere, it shows later that nothing up to here was changed.
-        head: Link,
-    },
-    /// This record is not what was written, or does not follow the one before.
-    Broken {
-        /// Its number.
-        number: u64,
-    },
-}
+pub use archive::{ArchiveError, Span, verify_archive};
+pub use verify::{AuditState, Fault};
+
+/// The operation of the record that tells of an archive.
+pub const ROTATED: &str = "audit_rotate";
 
 /// Adds a record, within the transaction of `db`.
 ///
@@ -33,7 +26,7 @@ pub(crate) fn append(db: &Connection, record: &Record) -> Result<(), StoreError>
     let (number, before): (i64, Link) = last.optional()?.unwrap_or((0, START));
     let number = unsigned(number).saturating_add(1);
     let details = record.details.to_string();
-    let hash = link(&before, number, record, &details);
+    let hash = link(&before, &record.sealed(number, &details));
     let sql = "INSERT INTO audit (number, time_us, org, principal, operation, allowed, details, hash) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     db.prepare_cached(sql)?.execute(params![
@@ -78,40 +71,13 @@ impl Store {
             rows.collect()
         })
     }
+}
 
-    /// Checks every record against the one before it.
-    ///
-    /// `noted` is a number and the link that it had: a log that was cut off or written again does not have it.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn verify_audit(&self, noted: Option<(u64, Link)>) -> Result<AuditState, StoreError> {
-        self.read(|db| {
-            let sql = "SELECT number, time_us, org, principal, operation, allowed, details, hash \
-                       FROM audit ORDER BY number";
-            let mut query = db.prepare(sql)?;
-            let mut rows = query.query([])?;
-            let (mut records, mut head) = (0_u64, START);
-            while let Some(row) = rows.next()? {
-                let expected = records.saturating_add(1);
-                let Ok((number, record, details, hash)) = from_row(row) else {
-                    return Ok(AuditState::Broken { number: expected });
-                };
-                let fits = number == expected && hash == link(&head, number, &record, &details);
-                let is_noted = noted.is_none_or(|(at, link)| at != number || link == hash);
-                if !fits || !is_noted {
-                    return Ok(AuditState::Broken { number: expected });
-                }
-                (records, head) = (expected, hash);
-            }
-            match noted {
-                Some((at, _)) if at > records => {
-                    Ok(AuditState::Broken { number: records.saturating_add(1) })
-                }
-                _ => Ok(AuditState::Whole { records, head }),
-            }
-        })
-    }
+/// The end of what was moved to archives, which the first record here continues.
+fn base(db: &Connection) -> Result<(u64, Link), StoreError> {
+    let sql = "SELECT number, hash FROM audit_base";
+    let found = db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.map_or((0, START), |(number, hash): (i64, Link)| (unsigned(number), hash)))
 }
 
 fn from_row(row: &Row<'_>) -> Result<(u64, Record, String, Link), StoreError> {
@@ -132,72 +98,119 @@ fn from_row(row: &Row<'_>) -> Result<(u64, Record, String, Link), StoreError> {
 mod tests {
     use super::*;
     use crate::model::id::OrgId;
+    use rusqlite::types::Value;
     use serde_json::json;
+    use std::sync::OnceLock;
+    use troodon_core::rsa::PrivateKey;
+    use troodon_core::rsa::aws::AwsKey;
+
+    fn key() -> &'static AwsKey {
+        static KEY: OnceLock<AwsKey> = OnceLock::new();
+        KEY.get_or_init(|| AwsKey::generate().unwrap())
+    }
+
+    fn record(time_us: u64) -> Record {
+        Record {
+            time_us,
+            org: OrgId::root(),
+            principal: "ann".into(),
+            operation: "user_grant".into(),
+            allowed: true,
+            details: json!({"n": time_us}),
+        }
+    }
 
     fn log(records: u64) -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        for time_us in 1..=records {
-            let record = Record {
-                time_us,
-                org: OrgId::root(),
-                principal: "ann".into(),
-                operation: "user_grant".into(),
-                allowed: true,
-                details: json!({"n": time_us}),
-            };
-            store.audit(record).unwrap();
-        }
+        store.write(move |db| (1..=records).try_for_each(|n| append(db, &record(n)))).unwrap();
         (folder, store)
+    }
+
+    fn checked(store: &Store) -> AuditState {
+        store.verify_audit(None, Some(key().public())).unwrap()
+    }
+
+    fn head_of(store: &Store) -> (u64, Link) {
+        match checked(store) {
+            AuditState::Whole { last, head, .. } => (last, head),
+            broken => panic!("{broken:?}"),
+        }
     }
 
     /// What somebody with access to the file can do.
     fn tamper(store: &Store, sql: &'static str) {
-        let drop = "DROP TRIGGER audit_keeps; DROP TRIGGER audit_stays;";
+        let drop = "DROP TRIGGER IF EXISTS audit_keeps; DROP TRIGGER IF EXISTS audit_stays;";
         store.write(move |db| Ok(db.execute_batch(&format!("{drop}{sql}"))?)).unwrap();
     }
 
     #[test]
     fn a_log_that_nobody_touched_is_whole() {
         let (_folder, store) = log(3);
-        let AuditState::Whole { records: 3, head } = store.verify_audit(None).unwrap() else {
-            panic!("broken");
-        };
-        assert!(matches!(store.verify_audit(Some((3, head))).unwrap(), AuditState::Whole { .. }));
+        let (last, head) = head_of(&store);
+        assert_eq!(last, 3);
+        let again = store.verify_audit(Some((3, head)), None).unwrap();
+        assert!(matches!(again, AuditState::Whole { .. }));
         assert_eq!(store.audit_records(1, 9).unwrap().len(), 2);
     }
 
     #[test]
     fn every_way_to_change_a_record_is_found() {
-        for (sql, number) in [
-            ("UPDATE audit SET principal = 'bob' WHERE number = 2", 2),
-            ("UPDATE audit SET time_us = 7 WHERE number = 2", 2),
-            ("UPDATE audit SET allowed = 0 WHERE number = 2", 2),
-            ("UPDATE audit SET details = '{\"n\":9}' WHERE number = 2", 2),
-            ("UPDATE audit SET details = '{\"n\": 2}' WHERE number = 2", 2),
-            ("UPDATE audit SET hash = zeroblob(32) WHERE number = 2", 2),
-            ("UPDATE audit SET hash = zeroblob(3) WHERE number = 2", 2),
-            ("UPDATE audit SET org = 'OA' WHERE number = 3", 3),
-            ("DELETE FROM audit WHERE number = 2", 2),
-            ("DELETE FROM audit WHERE number = 1", 1),
-            ("UPDATE audit SET number = 9 WHERE number = 3", 3),
+        for (sql, number, why) in [
+            ("UPDATE audit SET principal = 'bob' WHERE number = 2", 2, Fault::Hash),
+            ("UPDATE audit SET time_us = 7 WHERE number = 2", 2, Fault::Hash),
+            ("UPDATE audit SET allowed = 0 WHERE number = 2", 2, Fault::Hash),
+            ("UPDATE audit SET allowed = 3 WHERE number = 2", 2, Fault::Hash),
+            ("UPDATE audit SET details = '{\"n\":9}' WHERE number = 2", 2, Fault::Hash),
+            ("UPDATE audit SET details = '{\"n\": 2}' WHERE number = 2", 2, Fault::Hash),
+            ("UPDATE audit SET hash = zeroblob(32) WHERE number = 2", 2, Fault::Hash),
+            ("UPDATE audit SET hash = zeroblob(3) WHERE number = 2", 2, Fault::Hash),
+            ("UPDATE audit SET org = 'OA' WHERE number = 3", 3, Fault::Hash),
+            ("DELETE FROM audit WHERE number = 2", 2, Fault::Number),
+            ("DELETE FROM audit WHERE number = 1", 1, Fault::Number),
+            ("UPDATE audit SET number = 9 WHERE number = 3", 3, Fault::Number),
+            (
+                "UPDATE audit SET number = 9 WHERE number = 3; UPDATE audit SET number = 3 \
+                 WHERE number = 2; UPDATE audit SET number = 2 WHERE number = 9",
+                2,
+                Fault::Hash,
+            ),
         ] {
             let (_folder, store) = log(3);
             tamper(&store, sql);
-            assert_eq!(store.verify_audit(None).unwrap(), AuditState::Broken { number }, "{sql}");
+            assert_eq!(checked(&store), AuditState::Broken { number, why }, "{sql}");
         }
     }
 
     #[test]
     fn a_log_that_was_cut_off_is_found_with_a_link_that_was_noted() {
         let (_folder, store) = log(3);
-        let AuditState::Whole { head, .. } = store.verify_audit(None).unwrap() else {
-            panic!("broken");
-        };
+        let head = head_of(&store);
         tamper(&store, "DELETE FROM audit WHERE number = 3");
-        assert!(matches!(store.verify_audit(None).unwrap(), AuditState::Whole { .. }));
-        let found = store.verify_audit(Some((3, head))).unwrap();
-        assert_eq!(found, AuditState::Broken { number: 3 });
+        assert!(matches!(checked(&store), AuditState::Whole { .. }));
+        let found = store.verify_audit(Some(head), None).unwrap();
+        assert_eq!(found, AuditState::Broken { number: 3, why: Fault::Noted });
+    }
+
+    #[test]
+    fn a_log_that_was_cut_off_or_written_again_does_not_fit_what_the_server_signed() {
+        let (_folder, store) = log(3);
+        store.sign_audit(key()).unwrap();
+        store.sign_audit(key()).unwrap();
+        assert!(matches!(checked(&store), AuditState::Whole { signed: 3, .. }));
+        tamper(&store, "DELETE FROM audit WHERE number = 3");
+        assert_eq!(checked(&store), AuditState::Broken { number: 3, why: Fault::Signed });
+        // The whole chain made anew, as the program itself would.
+        tamper(&store, "DELETE FROM audit");
+        store.write(|db| (7..=9).try_for_each(|n| append(db, &record(n)))).unwrap();
+        assert_eq!(checked(&store), AuditState::Broken { number: 3, why: Fault::Signed });
+        // With a head for it: the key is what is missing.
+        let other = AwsKey::generate().unwrap();
+        tamper(&store, "UPDATE audit_head SET hash = (SELECT hash FROM audit WHERE number = 3)");
+        assert_eq!(checked(&store), AuditState::Broken { number: 3, why: Fault::Signed });
+        tamper(&store, "DELETE FROM audit_head");
+        store.sign_audit(&other).unwrap();
+        assert!(matches!(checked(&store), AuditState::Whole { signed: 0, .. }));
     }
 
     #[test]
@@ -207,5 +220,152 @@ mod tests {
             let done = store.write(move |db| Ok(db.execute(sql, [])?));
             assert!(done.unwrap_err().to_string().contains("only grows"), "{sql}");
         }
+    }
+
+    fn rotated(store: &Store, before_us: u64) -> (Vec<u8>, (u64, Link)) {
+        let mut archive = Vec::new();
+        let end = store.archive_audit(before_us, &mut archive).unwrap().unwrap();
+        let (number, hash) = end;
+        let details = json!({"through": number, "hash": hex::encode(hash)});
+        let told = Record { operation: ROTATED.into(), details, ..record(100) };
+        store.rotate_audit(end, told).unwrap();
+        (archive, end)
+    }
+
+    #[test]
+    fn archives_and_what_stays_are_one_chain() {
+        let (_folder, store) = log(9);
+        store.sign_audit(key()).unwrap();
+        let (first, end) = rotated(&store, 4);
+        assert_eq!(end.0, 3);
+        let (second, later) = rotated(&store, 8);
+        assert_eq!(later.0, 7);
+        assert!(matches!(checked(&store), AuditState::Whole { first: 8, last: 11, signed: 9, .. }));
+        assert_eq!(verify_archive(&*first, None).unwrap().end, end);
+        assert_eq!(verify_archive(&*second, Some(end)).unwrap().end, later);
+        assert!(matches!(verify_archive(&*second, None), Err(ArchiveError::Gap { .. })));
+        assert!(matches!(verify_archive(&*first, Some(later)), Err(ArchiveError::Gap { .. })));
+        let text = String::from_utf8(second).unwrap();
+        for changed in [
+            text.replace("user_grant", "user_lock"),
+            text.lines()
+                .enumerate()
+                .filter(|(n, _)| *n != 2)
+                .map(|(_, l)| format!("{l}\n"))
+                .collect(),
+        ] {
+            let found = verify_archive(changed.as_bytes(), Some(end));
+            assert!(matches!(found, Err(ArchiveError::Line(2 | 3))), "{found:?}");
+        }
+        // Nothing was archived that is not there.
+        assert!(store.rotate_audit((9, [7; 32]), record(1)).is_err());
+    }
+
+    #[test]
+    fn records_do_not_vanish_under_the_name_of_an_archive() {
+        let (_folder, store) = log(4);
+        tamper(
+            &store,
+            "INSERT INTO audit_base SELECT 1, number, hash FROM audit WHERE number = 2; \
+             DELETE FROM audit WHERE number <= 2",
+        );
+        assert_eq!(checked(&store), AuditState::Broken { number: 2, why: Fault::Base });
+    }
+
+    /// In every column of every record, drawn by a generator with a fixed seed.
+    #[test]
+    fn every_changed_bit_is_found() {
+        const POSITIONS: u32 = 10_000;
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        let db = Connection::open(super::super::database(folder.path())).unwrap();
+        let drop = "DROP TRIGGER audit_keeps; DROP TRIGGER audit_stays; PRAGMA synchronous = off;";
+        db.execute_batch(drop).unwrap();
+        (1..=24).for_each(|n| append(&db, &record(n * 1_000_003)).unwrap());
+        let columns =
+            ["number", "time_us", "org", "principal", "operation", "allowed", "details", "hash"];
+        let mut seed = 0x5eed_u64;
+        let mut draw = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % below
+        };
+        db.execute_batch("BEGIN").unwrap();
+        for _ in 0..POSITIONS {
+            let number = draw(24) + 1;
+            let column = columns[usize::try_from(draw(8)).unwrap()];
+            db.execute_batch("SAVEPOINT one").unwrap();
+            let sql = format!("SELECT {column} FROM audit WHERE number = {number}");
+            let value: Value = db.query_row(&sql, [], |row| row.get(0)).unwrap();
+            let mut flip = |bytes: &mut [u8]| {
+                let bit = draw(bytes.len() as u64 * 8);
+                bytes[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
+            };
+            let (changed, cast) = match value {
+                Value::Integer(value) => {
+                    let mut bytes = value.to_be_bytes();
+                    flip(&mut bytes);
+                    (Value::Integer(i64::from_be_bytes(bytes)), "?1")
+                }
+                Value::Text(text) => {
+                    let mut bytes = text.into_bytes();
+                    flip(&mut bytes);
+                    (Value::Blob(bytes), "CAST(?1 AS TEXT)")
+                }
+                Value::Blob(mut bytes) => {
+                    flip(&mut bytes);
+                    (Value::Blob(bytes), "?1")
+                }
+                other => panic!("{other:?}"),
+            };
+            let sql =
+                format!("UPDATE OR REPLACE audit SET {column} = {cast} WHERE number = {number}");
+            db.execute(&sql, [changed]).unwrap();
+            let found = verify::verify(&db, None, None).unwrap();
+            assert!(matches!(found, AuditState::Broken { .. }), "{column} of {number}");
+            db.execute_batch("ROLLBACK TO one; RELEASE one").unwrap();
+        }
+        assert!(matches!(
+            verify::verify(&db, None, None).unwrap(),
+            AuditState::Whole { last: 24, .. }
+        ));
+        println!("{POSITIONS} changed bits");
+    }
+
+    /// A copy of the files at every moment of a write is what a crash leaves.
+    #[test]
+    fn a_crash_at_any_moment_leaves_a_chain_that_is_whole() {
+        let (folder, store) = log(1);
+        (2..=12).for_each(|n| store.audit(record(n)).unwrap());
+        let file = super::super::database(folder.path());
+        let wal = std::fs::read(file.with_extension("sqlite-wal")).unwrap();
+        let main = std::fs::read(&file).unwrap();
+        let mut lengths: Vec<_> = (0..=wal.len()).step_by(509).collect();
+        lengths.push(wal.len());
+        let mut most = 0;
+        for length in lengths {
+            let crashed = tempfile::tempdir().unwrap();
+            let copy = super::super::database(crashed.path());
+            std::fs::write(&copy, &main).unwrap();
+            std::fs::write(copy.with_extension("sqlite-wal"), &wal[..length]).unwrap();
+            let store = Store::open(crashed.path()).unwrap();
+            let AuditState::Whole { last, .. } = checked(&store) else {
+                panic!("broken at {length}")
+            };
+            assert!(last >= most, "{last} of {most} records at {length}");
+            most = last;
+        }
+        assert_eq!(most, 12);
+    }
+
+    /// `cargo test --release` prints the figure that docs/benchmarks.md has.
+    #[test]
+    fn a_million_records_are_verified_in_seconds() {
+        let records = if cfg!(debug_assertions) { 50_000 } else { 1_000_000 };
+        let (_folder, store) = log(records);
+        let start = std::time::Instant::now();
+        assert_eq!(head_of(&store).0, records);
+        let took = start.elapsed();
+        println!("{records} records verified in {took:?}");
+        assert!(took.as_secs() < 5, "{took:?}");
     }
 }

@@ -13,6 +13,8 @@ pub enum Setting {
     CompiledEventTable,
     /// `GUI.initial_users` were made.
     InitialUsers,
+    /// The last audit record that is in the log file: its number, big-endian.
+    AuditCopied,
     /// The highest number of a deleted collection.
     RetiredFlow,
     /// What administrators note about the server: a JSON object.
@@ -25,6 +27,7 @@ impl Setting {
             Self::EventTable => "event_table",
             Self::CompiledEventTable => "compiled_event_table",
             Self::InitialUsers => "initial_users",
+            Self::AuditCopied => "audit_copied",
             Self::RetiredFlow => "retired_flow",
             Self::ServerMetadata => "server_metadata",
         }
