@@ -25,6 +25,26 @@ pub const PASSWORD_BYTES: usize = 1024;
 pub const FREE_FAILURES: u64 = 5;
 /// Seconds that a user waits at most for the next try, so that a guesser cannot lock people out for long.
 pub const SIGN_IN_WAIT_SECONDS: u64 = 300;
+/// Passwords that the web pages check at a time; each check takes 19 MiB and a processor.
+pub const SIGN_INS_AT_A_TIME: usize = 2;
+/// Sessions of the web pages; the one that was used longest ago gives way.
+pub const SESSIONS: usize = 1_000;
+/// Seconds without a page after which a session ends.
+pub const SESSION_IDLE_SECONDS: u64 = 3_600;
+/// Minutes after which a session ends, unless the configuration says otherwise.
+pub const SESSION_MINUTES: u64 = 1_440;
+/// Bytes of a form: parameters of a collection may be lists.
+pub const FORM_BYTES: usize = 1 << 20;
+/// Clients, collections, rows or records on a page.
+pub const LINES_PER_PAGE: usize = 50;
+/// Columns of a table on a page; the download has all.
+pub const COLUMNS_PER_PAGE: usize = 64;
+/// Characters of a cell on a page; the download has all.
+pub const CELL_CHARACTERS: usize = 1_000;
+/// Bytes of a piece of a file that is downloaded.
+pub const PIECE_BYTES: usize = 64 << 10;
+/// Microseconds of silence after which a client is shown as offline: longer than any poll.
+pub const ONLINE_US: u64 = 300_000_000;
 
 /// Seconds between looks at the audit log for the log file.
 pub const AUDIT_LOG_SECONDS: u64 = 1;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::HeaderName;
+use tokio::sync::watch;
 use troodon_core::obfuscation::Obfuscator;
 use troodon_core::rsa::aws::AwsKey;
 use troodon_proto::VqlEventTable;
@@ -17,7 +18,9 @@ use crate::artifact::{ArtifactError, Repository, undeclared};
 use crate::audit_log::AuditLog;
 use crate::config::{ClientConfig, Config, ConfigError};
 use crate::frontend::{Frontend, FrontendError, Hooks, Settings, raise_file_limit, termination};
+use crate::gui::{self, Gui};
 use crate::launcher::{LaunchError, Launcher};
+use crate::limits;
 use crate::model::client::Client;
 use crate::model::id::{ClientId, OrgId};
 use crate::monitoring::{Monitoring, MonitoringError};
@@ -44,6 +47,14 @@ pub enum ServeError {
     /// The frontend gave up.
     #[error(transparent)]
     Frontend(#[from] FrontendError),
+    /// The address of the web pages cannot be bound.
+    #[error("cannot listen on {address} (GUI.bind_address, GUI.bind_port): {source}")]
+    Gui {
+        /// What was to be bound.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The operating system refuses something.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -73,7 +84,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     account::install(config, &store)?;
     let acl = Acl::new(config, store.clone())?;
     settings.recruits = recruits(&acl, config);
-    let launcher = Launcher::new(config, Arc::new(repository), store.clone(), acl);
+    let launcher = Launcher::new(config, Arc::new(repository), store.clone(), acl.clone());
     let launcher = Arc::new(launcher);
     let usual = &config.frontend.default_client_monitoring_artifacts;
     for name in usual.iter().filter(|name| launcher.repository().get(name).is_none()) {
@@ -81,6 +92,11 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     }
     let monitoring = Monitoring::new(store.clone(), Arc::clone(&launcher), usual);
     monitoring.check()?;
+    let pages = gui_settings(config, &settings)?;
+    let wanted = pages.bind;
+    let pages = Gui::bind(pages, store.clone(), acl, Arc::clone(&launcher))
+        .await
+        .map_err(|source| ServeError::Gui { address: wanted, source })?;
     let services =
         Services { launcher, store: store.clone(), monitoring, interrogating: Mutex::new(()) };
     follow_audit(config, &store)?;
@@ -91,7 +107,14 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         tracing::warn!("the server is in lockdown");
     }
     tracing::info!(address = %bound.address(), "agents may come");
-    bound.serve(stop).await?;
+    tracing::info!(address = %pages.address(), "people may come");
+    let (tell, told) = watch::channel(false);
+    let stop = async move {
+        stop.await;
+        tell.send_replace(true);
+    };
+    let (ended, ()) = tokio::join!(bound.serve(stop), pages.serve(told));
+    ended?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -164,7 +187,10 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
     let resources = &frontend.resources;
     let hides_names = !frontend.do_not_compress_artifacts && !config.obfuscation_nonce.is_empty();
     Ok(Settings {
-        bind: SocketAddr::new(bind_address(&frontend.bind_address)?, frontend.port()),
+        bind: SocketAddr::new(
+            bind_address("Frontend.bind_address", &frontend.bind_address)?,
+            frontend.port(),
+        ),
         base_path: frontend.base_path.clone(),
         certificate: frontend.certificate.clone(),
         key,
@@ -190,6 +216,27 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
     })
 }
 
+/// What the web pages need of the configuration. They show the certificate that agents see.
+fn gui_settings(config: &Config, frontend: &Settings) -> Result<gui::Settings, ServeError> {
+    let pages = &config.gui;
+    // Only this machine, unless somebody says otherwise.
+    let address = if pages.bind_address.is_empty() { "127.0.0.1" } else { &pages.bind_address };
+    let tls = match pages.use_plain_http {
+        true => None,
+        false => Some(frontend.tls_for_people()?),
+    };
+    let minutes = pages.authenticator.as_ref().map_or(0, |one| one.default_session_expiry_min);
+    let minutes = if minutes == 0 { limits::SESSION_MINUTES } else { minutes };
+    Ok(gui::Settings {
+        bind: SocketAddr::new(bind_address("GUI.bind_address", address)?, pages.port()),
+        tls,
+        base_path: pages.base_path.clone(),
+        allowed: pages.allowed()?,
+        session: Duration::from_secs(minutes.saturating_mul(60)),
+        lockdown: config.lockdown,
+    })
+}
+
 /// Whose certificates agents may show: the internal authority's, and those of `Client.Crypto.root_certs`
 /// (docs/protocol.md section 4.5).
 fn client_roots(client: &ClientConfig) -> String {
@@ -197,7 +244,7 @@ fn client_roots(client: &ClientConfig) -> String {
     format!("{}\n{further}", client.ca_certificate)
 }
 
-fn bind_address(address: &str) -> Result<IpAddr, ConfigError> {
+fn bind_address(key: &'static str, address: &str) -> Result<IpAddr, ConfigError> {
     let address = match address {
         "" => "0.0.0.0",
         "localhost" => "127.0.0.1",
@@ -205,7 +252,7 @@ fn bind_address(address: &str) -> Result<IpAddr, ConfigError> {
     };
     address.parse().map_err(|_| {
         let problem = format!("`{address}` is no address such as 0.0.0.0 or 192.0.2.1");
-        ConfigError::invalid("Frontend.bind_address", problem)
+        ConfigError::invalid(key, problem)
     })
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Secret;
+use super::{ConfigError, Secret};
 
 /// The `GUI` section.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -49,6 +50,21 @@ impl GuiConfig {
     /// The port to listen on: 8889 unless set.
     pub fn port(&self) -> u16 {
         if self.bind_port == 0 { 8889 } else { self.bind_port }
+    }
+
+    /// The networks of `allowed_cidr`.
+    ///
+    /// # Errors
+    /// One of them is none.
+    pub fn allowed(&self) -> Result<Vec<IpNet>, ConfigError> {
+        let network = |text: &String| {
+            text.parse().map_err(|_| {
+                let problem =
+                    format!("`{text}` is no network such as `192.0.2.0/24` or `2001:db8::/32`");
+                ConfigError::invalid("GUI.allowed_cidr", problem)
+            })
+        };
+        self.allowed_cidr.iter().map(network).collect()
     }
 }
 
@@ -123,4 +139,23 @@ pub struct Authenticator {
     pub sub_authenticators: Vec<Self>,
     /// Minutes; 0 means 1440.
     pub default_session_expiry_min: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GuiConfig;
+
+    #[test]
+    fn networks_have_an_address_and_a_length_that_fits() {
+        let allowed = |text: &str| {
+            GuiConfig { allowed_cidr: vec![text.to_owned()], ..GuiConfig::default() }.allowed()
+        };
+        for good in ["0.0.0.0/0", "10.0.0.0/32", "::/0", "2001:db8::/128"] {
+            assert_eq!(allowed(good).unwrap().len(), 1, "{good}");
+        }
+        for bad in ["10.0.0.0", "10.0.0.0/33", "x/8", "::/129", "::/"] {
+            let error = allowed(bad).unwrap_err().to_string();
+            assert!(error.contains("GUI.allowed_cidr") && error.contains(bad), "{error}");
+        }
+    }
 }

@@ -53,7 +53,11 @@ impl Config {
             ),
             (
                 gui.authenticator.as_ref().is_some_and(|chosen| !basic(&chosen.kind)),
-                "GUI.authenticator has no effect: this server has no web pages to sign in to",
+                "GUI.authenticator: people sign in by name and password only",
+            ),
+            (
+                !gui.forwarded_proxy_header.is_empty(),
+                "GUI.forwarded_proxy_header has no effect: GUI.allowed_cidr sees the proxy's address",
             ),
             (!gui.reverse_proxy.is_empty(), "GUI.reverse_proxy has no effect"),
             (

@@ -12,8 +12,22 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{FrontendError, Settings};
 
-/// The configuration for every connection.
-pub(super) fn config(settings: &Settings) -> Result<Arc<ServerConfig>, FrontendError> {
+impl Settings {
+    /// What web pages show: the same certificate, and nobody is asked for another.
+    ///
+    /// # Errors
+    /// The certificate or key cannot be used.
+    pub fn tls_for_people(&self) -> Result<Arc<ServerConfig>, FrontendError> {
+        config(self, None)
+    }
+}
+
+/// The configuration for every connection of agents.
+pub(super) fn for_agents(settings: &Settings) -> Result<Arc<ServerConfig>, FrontendError> {
+    config(settings, settings.client_roots.as_deref())
+}
+
+fn config(settings: &Settings, roots: Option<&str>) -> Result<Arc<ServerConfig>, FrontendError> {
     let (certificate, key) = match &settings.tls {
         Some((certificate, key)) => (certificate, key),
         None => (&settings.certificate, &settings.key_pem),
@@ -30,7 +44,7 @@ pub(super) fn config(settings: &Settings) -> Result<Arc<ServerConfig>, FrontendE
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| fault("protocol", &error))?;
-    let builder = match &settings.client_roots {
+    let builder = match roots {
         None => builder.with_no_client_auth(),
         Some(roots) => builder.with_client_cert_verifier(client_verifier(roots, provider)?),
     };

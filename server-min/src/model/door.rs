@@ -9,6 +9,10 @@ pub enum Door {
     Query,
     /// Start a collection; the artifact may require more.
     Collect,
+    /// End a collection.
+    Cancel,
+    /// Look at what can be collected.
+    ShowArtifacts,
     /// Look at the rows of a collection.
     Results,
     /// Look at the files of a collection.
@@ -47,9 +51,11 @@ pub enum Door {
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Query,
         Self::Collect,
+        Self::Cancel,
+        Self::ShowArtifacts,
         Self::Results,
         Self::Uploads,
         Self::ShowClients,
@@ -74,11 +80,15 @@ impl Door {
     pub const fn permissions(self) -> &'static [Permission] {
         match self {
             Self::Query => &[Permission::AnyQuery],
-            Self::Collect | Self::CreateHunt | Self::ModifyHunt => &[Permission::CollectClient],
-            Self::StartHunt => &[Permission::StartHunt],
-            Self::Results | Self::Uploads | Self::ShowClients | Self::ShowHunts => {
-                &[Permission::ReadResults]
+            Self::Collect | Self::Cancel | Self::CreateHunt | Self::ModifyHunt => {
+                &[Permission::CollectClient]
             }
+            Self::StartHunt => &[Permission::StartHunt],
+            Self::Results
+            | Self::Uploads
+            | Self::ShowArtifacts
+            | Self::ShowClients
+            | Self::ShowHunts => &[Permission::ReadResults],
             Self::LabelClients | Self::NoteClients => &[Permission::LabelClient],
             Self::ShowUsers
             | Self::ManageUsers
@@ -97,6 +107,8 @@ impl Door {
         match self {
             Self::Query => "query",
             Self::Collect => "artifacts collect",
+            Self::Cancel => "the page of a collection",
+            Self::ShowArtifacts => "the pages of artifacts",
             Self::Results => "artifacts collect, unless with --no_wait",
             Self::Uploads => "artifacts uploads",
             Self::ShowClients => "client list, client show, client search",
@@ -123,6 +135,8 @@ impl Door {
         match self {
             Self::Query => "Query",
             Self::Collect => "ScheduleFlow",
+            Self::Cancel => "CancelFlow",
+            Self::ShowArtifacts => "ReadArtifacts",
             Self::Results => "ReadResults",
             Self::Uploads => "ReadUploads",
             Self::ShowClients => "ReadClients",

@@ -1,5 +1,9 @@
 //! Finding clients by an index of terms: what a page costs does not depend on how many clients there are.
 
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
 use rusqlite::{Connection, params};
 
 use super::{Store, StoreError, client};
@@ -22,6 +26,22 @@ pub struct Page {
 pub struct Cursor {
     term: String,
     client: String,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.client, self.term)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Infallible;
+
+    /// Any text is a place: a page may follow it or not.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let (client, term) = text.split_once(' ').unwrap_or((text, ""));
+        Ok(Self { term: term.to_owned(), client: client.to_owned() })
+    }
 }
 
 impl Store {

@@ -1,0 +1,186 @@
+//! The list of clients, and one client.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::fault::Fault;
+use super::page::{self, Frame};
+use super::time::Moment;
+use super::visitor::Visitor;
+use crate::clients;
+use crate::limits;
+use crate::model::client::Client;
+use crate::model::door::Door;
+use crate::model::flow::Flow;
+use crate::model::id::ClientId;
+use crate::model::search::Search;
+use crate::store::now_us;
+use crate::store::search::Cursor;
+
+#[derive(Template)]
+#[template(path = "clients.html")]
+struct List {
+    frame: Frame,
+    query: String,
+    total: u64,
+    clients: Vec<Line>,
+    next: Option<String>,
+}
+
+/// A client in the list.
+struct Line {
+    client: Client,
+    online: bool,
+    seen: Moment,
+}
+
+impl Line {
+    fn of(client: Client) -> Self {
+        let silence = now_us().saturating_sub(client.seen_us);
+        Self { online: silence < limits::ONLINE_US, seen: Moment(client.seen_us), client }
+    }
+}
+
+/// What is looked for, and behind which client.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    q: String,
+    after: Option<String>,
+}
+
+pub(super) async fn list(
+    visitor: Visitor,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Fault> {
+    let work = move || {
+        visitor.look(Door::ShowClients)?;
+        let (search, store) = (Search::parse(&wanted.q), visitor.store());
+        let after = wanted.after.as_deref().and_then(|text| text.parse::<Cursor>().ok());
+        let found = store.search_clients(&search, after.as_ref(), limits::LINES_PER_PAGE)?;
+        let list = List {
+            frame: Frame::of(&visitor),
+            query: wanted.q,
+            total: store.client_count()?,
+            clients: found.clients.into_iter().map(Line::of).collect(),
+            next: found.next.map(|cursor| cursor.to_string()),
+        };
+        Ok::<_, Fault>(page::html(StatusCode::OK, &list))
+    };
+    tokio::task::spawn_blocking(work).await?
+}
+
+#[derive(Template)]
+#[template(path = "client.html")]
+struct Show {
+    frame: Frame,
+    line: Line,
+    enrolled: Moment,
+    flows: Vec<Summary>,
+    may_collect: bool,
+    may_label: bool,
+    skip: usize,
+    next: Option<usize>,
+}
+
+/// A collection in the list.
+pub(super) struct Summary {
+    pub(super) flow: Flow,
+    pub(super) state: &'static str,
+    pub(super) rows: u64,
+    pub(super) created: Moment,
+}
+
+impl Summary {
+    pub(super) fn of(flow: Flow) -> Self {
+        let (state, rows) = (flow.state(now_us()).name(), flow.totals().rows);
+        Self { state, rows, created: Moment(flow.created_us), flow }
+    }
+
+    /// The artifacts, for people.
+    pub(super) fn artifacts(&self) -> String {
+        self.flow.artifacts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Which part of a long list.
+#[derive(Deserialize)]
+pub(super) struct Part {
+    #[serde(default)]
+    skip: usize,
+}
+
+pub(super) async fn show(
+    visitor: Visitor,
+    Path(client): Path<String>,
+    Query(part): Query<Part>,
+) -> Result<Response, Fault> {
+    let id = client_id(&client)?;
+    let work = move || {
+        visitor.look(Door::ShowClients)?;
+        let store = visitor.store();
+        let client = store.client(&id)?.ok_or_else(|| missing(&id))?;
+        let flows = store.flows(&id, part.skip, limits::LINES_PER_PAGE)?;
+        let is_full = flows.len() == limits::LINES_PER_PAGE;
+        let show = Show {
+            frame: Frame::of(&visitor),
+            enrolled: Moment(client.enrolled_us),
+            line: Line::of(client),
+            flows: flows.into_iter().map(Summary::of).collect(),
+            may_collect: visitor.may(Door::Collect),
+            may_label: visitor.may(Door::LabelClients),
+            skip: part.skip,
+            next: is_full.then(|| part.skip.saturating_add(limits::LINES_PER_PAGE)),
+        };
+        Ok::<_, Fault>(page::html(StatusCode::OK, &show))
+    };
+    tokio::task::spawn_blocking(work).await?
+}
+
+/// What the label form sends: one of the two.
+#[derive(Deserialize)]
+pub(super) struct Labelling {
+    csrf: String,
+    #[serde(default)]
+    add: String,
+    #[serde(default)]
+    remove: String,
+}
+
+pub(super) async fn label(
+    visitor: Visitor,
+    Path(client): Path<String>,
+    Form(form): Form<Labelling>,
+) -> Result<Response, Fault> {
+    let id = client_id(&client)?;
+    visitor.sent(&form.csrf)?;
+    let place = format!("{}/clients/{id}", visitor.settings().base_path);
+    let work = move || {
+        let one = |text: &str| match text.trim() {
+            "" => Ok(Vec::new()),
+            given => crate::model::client::label(given)
+                .map(|label| vec![label.to_owned()])
+                .ok_or_else(|| Fault::Wrong(format!("`{given}` cannot be a label"))),
+        };
+        let (add, remove) = (one(&form.add)?, one(&form.remove)?);
+        if add.is_empty() && remove.is_empty() {
+            return Err(Fault::Wrong("Give a label.".to_owned()));
+        }
+        Ok(clients::label(visitor.actor(), &id, add, remove).map(drop)?)
+    };
+    tokio::task::spawn_blocking(work).await??;
+    Ok(Redirect::to(&place).into_response())
+}
+
+/// The id in an address.
+pub(super) fn client_id(text: &str) -> Result<ClientId, Fault> {
+    ClientId::parse(text).map_err(|_| Fault::Missing(format!("`{text}` is no id of a client.")))
+}
+
+pub(super) fn missing(id: &ClientId) -> Fault {
+    Fault::Missing(format!("There is no client {id}."))
+}

@@ -1,0 +1,80 @@
+//! What every answer carries: the policy for browsers, the frame around a page.
+
+use askama::Template;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use super::visitor::Visitor;
+use crate::model::door::Door;
+
+/// Nothing is loaded or run but our own files, nothing is sent elsewhere, and nobody shows our pages in theirs.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The headers of every answer.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// Adds the headers of every answer.
+pub(super) fn protect(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // Pages show what only their visitor may see; what is served for all says so itself.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// What is around a page.
+pub(super) struct Frame {
+    /// Goes before every path.
+    pub base: String,
+    /// Who is signed in.
+    pub user: String,
+    /// Goes into every form.
+    pub csrf: String,
+    /// Whether every page says so.
+    pub lockdown: bool,
+    /// Whether the audit log is offered.
+    pub may_audit: bool,
+}
+
+impl Frame {
+    pub(super) fn of(visitor: &Visitor) -> Self {
+        let settings = visitor.settings();
+        Self {
+            base: settings.base_path.clone(),
+            user: visitor.name().to_string(),
+            csrf: visitor.csrf().to_owned(),
+            lockdown: settings.lockdown,
+            may_audit: visitor.may(Door::Audit),
+        }
+    }
+}
+
+/// A page that says why there is no other.
+#[derive(Template)]
+#[template(path = "problem.html")]
+pub(super) struct Problem<'a> {
+    pub title: &'static str,
+    pub text: &'a str,
+}
+
+/// A rendered template.
+pub(super) fn html(status: StatusCode, template: &impl Template) -> Response<Body> {
+    let mut response = match template.render() {
+        Ok(text) => Response::new(Body::from(text)),
+        Err(error) => {
+            tracing::error!(%error, "a page cannot be rendered");
+            Response::new(Body::from("The page cannot be rendered."))
+        }
+    };
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

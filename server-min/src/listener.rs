@@ -1,0 +1,142 @@
+//! Accepts connections for a router, and ends them when they are silent, too many or no longer wanted.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::limits;
+
+/// A bound address, with TLS or without.
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Listener {
+    /// Binds an address; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// The address is taken, or is none of this machine.
+    pub async fn bind(wanted: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        let socket = TcpListener::bind(wanted).await?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address, tls: tls.map(TlsAcceptor::from) })
+    }
+
+    /// The address in use.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` holds `true` or its sender is gone, then lets open requests end.
+    pub async fn serve(self, router: Router, mut stop: watch::Receiver<bool>) {
+        let room = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        loop {
+            let connection = async {
+                // A permit of a semaphore that is never closed.
+                let turn = Arc::clone(&room).acquire_owned().await.ok();
+                (turn, self.socket.accept().await)
+            };
+            let (turn, accepted) = tokio::select! {
+                connection = connection => connection,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, for example: others must close first.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(limits::WATCH_MS)).await;
+                    continue;
+                }
+            };
+            let (tls, router, stop) = (self.tls.clone(), router.clone(), stop.clone());
+            tokio::spawn(async move {
+                let _turn = turn;
+                if let Err(error) = connection_of(stream, peer, tls, router, stop).await {
+                    tracing::debug!(%peer, %error, "a connection ended");
+                }
+            });
+        }
+        drop(self.socket);
+        let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
+        let patience = Duration::from_secs(limits::STOP_SECONDS);
+        if timeout(patience, room.acquire_many(all)).await.is_err() {
+            tracing::info!("some connections were cut off");
+        }
+    }
+}
+
+/// Serves one connection until it ends or the frontend stops.
+async fn connection_of(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(&stream, true)?;
+    // Pads that nobody acknowledges show that an agent is gone (docs/protocol.md section 9, P14).
+    sockopt::set_tcp_user_timeout(&stream, limits::UNACKNOWLEDGED_MS)?;
+    match tls {
+        None => http(stream, peer, router, stop).await,
+        Some(tls) => {
+            let patience = Duration::from_secs(limits::HANDSHAKE_SECONDS);
+            let stream = timeout(patience, tls.accept(stream)).await??;
+            http(stream, peer, router, stop).await
+        }
+    }
+}
+
+async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        hyper::service::Service::call(&TowerToHyperService::new(router.clone()), request)
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits::HEAD_SECONDS))
+        .max_buf_size(limits::HEAD_BYTES);
+    let ping = Duration::from_secs(limits::H2_PING_SECONDS);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits::STREAMS)
+        .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(limits::STREAM_WINDOW_BYTES.saturating_mul(limits::STREAMS))
+        .max_header_list_size(u32::try_from(limits::HEAD_BYTES).unwrap_or(u32::MAX))
+        .keep_alive_interval(ping)
+        .keep_alive_timeout(ping);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}

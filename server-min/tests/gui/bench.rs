@@ -1,0 +1,168 @@
+//! Pages over a store of their own, with an agent's data in it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use troodon_proto::{FileBuffer, FlowRequest, PathSpec, VqlCollectorArgs, VqlRequest};
+use troodon_server::account::Accounts;
+use troodon_server::acl::{Acl, Principal};
+use troodon_server::artifact::Repository;
+use troodon_server::config::Config;
+use troodon_server::gui::{Gui, Settings};
+use troodon_server::ingest::{self, Fact, Origin, Sorted};
+use troodon_server::launcher::Launcher;
+use troodon_server::model::client::Host;
+use troodon_server::model::flow::NewFlow;
+use troodon_server::model::id::{ClientId, FlowId, UserName};
+use troodon_server::model::policy::Policy;
+use troodon_server::model::role::Role;
+use troodon_server::password::Hashed;
+use troodon_server::store::Store;
+use troodon_server::store::chunk::Chunk;
+
+use super::browser::Browser;
+
+pub const PASSWORD: &str = "correct horse battery";
+pub const CLIENT: &str = "C.0123456789abcdef";
+pub const ROWS: &str = "Custom.Rows";
+
+pub struct Bench {
+    pub address: SocketAddr,
+    pub store: Store,
+    /// Dropping it stops the pages.
+    _stop: watch::Sender<bool>,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let mut config = Config::default();
+        let mut settings = Settings {
+            bind: "127.0.0.1:0".parse().unwrap(),
+            tls: None,
+            base_path: String::new(),
+            allowed: Vec::new(),
+            session: Duration::from_secs(3_600),
+            lockdown: false,
+        };
+        change(&mut settings);
+        config.lockdown = settings.lockdown;
+        let acl = Acl::new(&config, store.clone()).unwrap();
+        let repository = Arc::new(Repository::built_in().unwrap());
+        let launcher = Launcher::new(&config, repository, store.clone(), acl.clone());
+        let pages = Gui::bind(settings, store.clone(), acl, Arc::new(launcher)).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let address = pages.address();
+        tokio::spawn(pages.serve(stopped));
+        Self { address, store, _stop: stop, folder }
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.address)
+    }
+
+    /// Somebody with this role, signed in.
+    pub async fn visitor(&self, name: &str, role: Role) -> Browser {
+        self.change_accounts(
+            move |accounts, name| {
+                let password = Hashed::of(PASSWORD).unwrap();
+                accounts.add(name, Some(password), &Policy::of([role])).unwrap();
+            },
+            name,
+        )
+        .await;
+        let mut browser = self.browser();
+        assert_eq!(browser.sign_in(name, PASSWORD).await.place(), "/");
+        browser
+    }
+
+    /// Changes an account as the server's own.
+    pub async fn change_accounts(
+        &self,
+        change: impl FnOnce(&Accounts, &UserName) + Send + 'static,
+        name: &str,
+    ) {
+        let acl = Acl::new(&Config::default(), self.store.clone()).unwrap();
+        let server = Principal::Server { name: "Server".to_owned() };
+        let accounts = Accounts::new(self.store.clone(), acl, server, "Server");
+        let name = name.parse().unwrap();
+        tokio::task::spawn_blocking(move || change(&accounts, &name)).await.unwrap();
+    }
+
+    /// A client that says this about itself.
+    pub async fn add_client(&self, host: Host) -> ClientId {
+        let client = ClientId::parse(CLIENT).unwrap();
+        self.store.enrol(client, vec![1]).await.unwrap();
+        self.apply(client, vec![Fact::Host { host: Box::new(host), labels: Vec::new() }]).await;
+        client
+    }
+
+    async fn apply(&self, client: ClientId, facts: Vec<Fact>) {
+        let origin = Origin::now("192.0.2.1:5".parse().unwrap());
+        let sorted = Sorted { facts, refused: Vec::new() };
+        let outcome = ingest::apply(&self.store, client, origin, sorted).await.unwrap();
+        assert!(outcome.refused.is_empty(), "{:?}", outcome.refused);
+    }
+
+    /// A collection that brought these lines.
+    pub async fn add_rows(&self, client: ClientId, lines: Vec<String>) -> FlowId {
+        let action = VqlCollectorArgs {
+            query: vec![VqlRequest { name: ROWS.into(), vql: "SELECT 1 FROM scope()".into() }],
+            ..VqlCollectorArgs::default()
+        };
+        let flow = NewFlow {
+            id: "F.1".parse().unwrap(),
+            creator: "ann".into(),
+            artifacts: vec![ROWS.parse().unwrap()],
+            spec: serde_json::json!({}),
+            request: FlowRequest { vql_client_actions: vec![action], ..FlowRequest::default() },
+            urgent: false,
+        };
+        let store = self.store.clone();
+        let id = tokio::task::spawn_blocking(move || store.create_flow(&client, flow)).await;
+        let flow = id.unwrap().unwrap();
+        let now = troodon_server::store::now_us();
+        self.store.take_tasks(&client, 5, false, now).await.unwrap();
+        let chunk = Chunk::from_plain(Bytes::from(lines.concat())).unwrap();
+        let (id, name) = (flow.clone(), ROWS.parse().unwrap());
+        self.apply(client, vec![Fact::Rows { flow: id, name, start_row: 0, chunk }]).await;
+        flow
+    }
+
+    /// A file that the collection brought.
+    pub async fn add_file(&self, client: ClientId, flow: &FlowId, name: &str, data: &'static [u8]) {
+        let place = PathSpec {
+            path: format!("/{name}"),
+            components: vec![name.to_owned()],
+            ..PathSpec::default()
+        };
+        let size = data.len() as u64;
+        let part = FileBuffer {
+            pathspec: Some(place),
+            data: Bytes::from_static(data),
+            size,
+            eof: true,
+            ..FileBuffer::default()
+        };
+        let flow = flow.clone();
+        self.apply(client, vec![Fact::File { flow, upload: 0, part: Box::new(part) }]).await;
+        let folder = self.folder.path().join("uploads").join("1");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("0"), data).unwrap();
+    }
+
+    /// The operations on record, each with whether it was allowed.
+    pub fn audited(&self) -> Vec<(String, bool)> {
+        let records = self.store.audit_records(0, 1_000).unwrap();
+        records.into_iter().map(|(_, record)| (record.operation, record.allowed)).collect()
+    }
+}

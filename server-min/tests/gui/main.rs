@@ -1,0 +1,15 @@
+//! The web pages as a browser without scripts sees them, and as somebody sees them who should not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod bench;
+mod browser;
+mod hostile;
+mod pages;
+mod sign_in;
