@@ -1,6 +1,7 @@
 //! A throw-away deployment on loopback: a configuration, a server, an agent.
 
 use std::fs;
+use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -23,6 +24,7 @@ const ENROL_MAX: Duration = Duration::from_secs(60);
 pub struct Deployment {
     folder: TempDir,
     port: u16,
+    pages_port: u16,
     programs: Programs,
 }
 
@@ -43,8 +45,8 @@ impl Deployment {
     /// A program is missing or fails; its own message says why.
     pub fn generate_with(programs: &Programs, options: &Options) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("troodon-").tempdir()?;
-        let port = free_port()?;
-        let deployment = Self { folder, port, programs: programs.clone() };
+        let (port, pages_port) = (free_port()?, free_port()?);
+        let deployment = Self { folder, port, pages_port, programs: programs.clone() };
         deployment.write_configurations(options)?;
         Ok(deployment)
     }
@@ -52,6 +54,25 @@ impl Deployment {
     /// The folder of the deployment.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where a browser finds the pages.
+    pub fn pages(&self) -> String {
+        format!("https://127.0.0.1:{}/", self.pages_port)
+    }
+
+    /// Makes somebody who may do everything, and answers their password.
+    ///
+    /// # Errors
+    ///
+    /// The server's program refuses, or the system gives no random bytes.
+    pub fn add_administrator(&self, name: &str) -> Result<String> {
+        let mut bytes = [0; 12];
+        fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut add = self.server_command();
+        run(add.args(["user", "add", name, &password, "--role", "administrator"]))?;
+        Ok(password)
     }
 
     /// The port of the frontend.
@@ -108,6 +129,7 @@ impl Deployment {
                 "writeback_linux": at("agent.writeback.yaml"),
             },
             "Frontend": { "bind_address": "127.0.0.1", "bind_port": self.port },
+            "GUI": { "bind_address": "127.0.0.1", "bind_port": self.pages_port },
             "Datastore": { "location": at("store"), "filestore_directory": at("store") },
             "Logging": { "output_directory": at("logs") },
         })
@@ -252,10 +274,10 @@ pub(crate) fn run(command: &mut Command) -> Result<Vec<u8>> {
     Ok(stdout)
 }
 
-/// Ports of a Velociraptor beside the frontend's.
+/// Ports of a Velociraptor beside those that ours has as well.
 fn other_ports() -> Result<Value> {
     let at_free_port = || -> Result<Value> {
         Ok(json!({ "bind_address": "127.0.0.1", "bind_port": free_port()? }))
     };
-    Ok(json!({ "API": at_free_port()?, "GUI": at_free_port()?, "Monitoring": at_free_port()? }))
+    Ok(json!({ "API": at_free_port()?, "Monitoring": at_free_port()? }))
 }

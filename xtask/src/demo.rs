@@ -75,13 +75,18 @@ fn watch_for_ctrl_c() -> Result<mpsc::Receiver<()>> {
 }
 
 fn stay(deployment: &Deployment, client: &str, interrupted: &mpsc::Receiver<()>) -> Result<()> {
+    let password = deployment.add_administrator("admin")?;
     let shown = |mut command: Command, arguments: &[&str]| {
         command.args(arguments);
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
     };
     let collect = ["artifacts", "collect", "Linux.Sys.Processes", "--client_id", client];
-    eprintln!("\nThe deployment runs until Ctrl-C. From another terminal:");
+    eprintln!(
+        "\nThe deployment runs until Ctrl-C. In a browser, which has to accept a certificate that it does not know:"
+    );
+    eprintln!("  {} as `admin` with the password `{password}`", deployment.pages());
+    eprintln!("From another terminal:");
     eprintln!("  {}", shown(deployment.server_command(), &["artifacts", "list"]));
     eprintln!("  {}", shown(deployment.server_command(), &collect));
     interrupted.recv().context("nobody waits for Ctrl-C")?;
