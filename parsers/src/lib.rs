@@ -10,6 +10,7 @@ mod http;
 pub mod limits;
 mod pathspec;
 pub mod plist;
+mod remap;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod unpack;
@@ -27,6 +28,7 @@ use troodon_vql::Registry;
 pub fn add(registry: &mut Registry) {
     registry.add_functions(gzip::FUNCTIONS);
     registry.add_functions(plist::FUNCTIONS);
+    registry.add_functions(remap::FUNCTIONS);
     registry.add_functions(x509::FUNCTIONS);
     registry.add_functions(xml::FUNCTIONS);
     registry.add_functions(yaml::FUNCTIONS);

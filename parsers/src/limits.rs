@@ -84,3 +84,9 @@ pub const PLIST_EXPANDED_LEN_MAX: usize = 32 << 20;
 
 /// Certificates of one text.
 pub const X509_MAX: usize = 1_000;
+
+/// Mounts of one accessor. Each path is compared with all.
+pub const REMAP_MOUNTS_MAX: usize = 64;
+
+/// Symbolic links on the way to a file, as Linux allows.
+pub const REMAP_LINKS_MAX: usize = 40;

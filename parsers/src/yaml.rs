@@ -30,8 +30,22 @@ pub(crate) static FUNCTIONS: &[&Function] = &[&Function::new(
 ///
 /// What is wrong, and where.
 pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+    parsed(bytes, false)
+}
+
+/// The value of a configuration, in which `on` and `yes` are texts (YAML 1.2).
+///
+/// # Errors
+///
+/// As [`parse`].
+pub(crate) fn parse_configuration(bytes: &[u8]) -> Result<Value, String> {
+    parsed(bytes, true)
+}
+
+fn parsed(bytes: &[u8], strict_booleans: bool) -> Result<Value, String> {
     let text = std::str::from_utf8(bytes).map_err(|why| why.to_string())?;
     let options = serde_saphyr::options! {
+        strict_booleans: strict_booleans,
         budget: serde_saphyr::budget! {
             max_reader_input_bytes: Some(WHOLE_LEN_MAX),
             max_depth: YAML_DEPTH_MAX,

@@ -16,7 +16,7 @@ use crate::budget::{Budget, Fault, Interrupt, Ledger, Level, Limit, Stop};
 use crate::engine::State;
 use crate::limits::{LOG_BYTES_MAX, LOG_MESSAGES_MAX};
 use crate::pattern::{Case, Pattern, Patterns};
-use crate::registry::{Found, Registry};
+use crate::registry::{AccessorEntry, Found, Registry};
 use crate::sorted::SortedMap;
 use crate::value::{Instant, Now, Text, Time};
 
@@ -291,8 +291,36 @@ impl Context {
     ///
     /// It does not exist, is blocked by the configuration, or is not permitted.
     pub fn accessor(&self, name: &str) -> Result<Arc<dyn Accessor>, Fault> {
+        self.permitted(name, Registry::accessor)
+    }
+
+    /// The host's own accessor of a name, whatever [`Self::show_accessor`] put in its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::accessor`].
+    pub fn host_accessor(&self, name: &str) -> Result<Arc<dyn Accessor>, Fault> {
+        self.permitted(name, Registry::host_accessor)
+    }
+
+    /// Shows something else under the name of an accessor for the rest of the session; false if the host has none of this
+    /// name. No permission is needed to use it, so it gets what it shows from [`Self::host_accessor`] at each use.
+    pub fn show_accessor(&mut self, name: &str, accessor: Arc<dyn Accessor>) -> bool {
+        Arc::make_mut(&mut self.registry).show_accessor(name, accessor)
+    }
+
+    /// Takes back all that [`Self::show_accessor`] did.
+    pub fn show_host_accessors(&mut self) {
+        Arc::make_mut(&mut self.registry).show_host_accessors();
+    }
+
+    fn permitted(
+        &self,
+        name: &str,
+        find: fn(&Registry, &str) -> Found<AccessorEntry>,
+    ) -> Result<Arc<dyn Accessor>, Fault> {
         let name = if name.is_empty() { "auto" } else { name };
-        match self.registry.accessor(name) {
+        match find(&self.registry, name) {
             Found::Entry(entry) => {
                 self.access.check(name, entry.permissions).map_err(|denied| {
                     Fault::note(format!("Accessor {name}: PermissionDenied: {denied}"))

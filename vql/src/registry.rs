@@ -280,6 +280,8 @@ pub struct Registry {
     plugins: Table<&'static Plugin>,
     functions: Table<&'static Function>,
     accessors: Table<AccessorEntry>,
+    /// What a session shows under the name of an accessor instead.
+    shown: SortedMap<&'static str, AccessorEntry>,
     threads: Option<Arc<dyn Threads>>,
 }
 
@@ -433,8 +435,29 @@ impl Registry {
         self.functions.find(name)
     }
 
+    /// What a session sees under the name of an accessor.
     pub(crate) fn accessor(&self, name: &str) -> Found<AccessorEntry> {
+        match self.accessors.find(name) {
+            Found::Entry(entry) => Found::Entry(self.shown.get(name).cloned().unwrap_or(entry)),
+            other => other,
+        }
+    }
+
+    /// The host's own accessor.
+    pub(crate) fn host_accessor(&self, name: &str) -> Found<AccessorEntry> {
         self.accessors.find(name)
+    }
+
+    pub(crate) fn show_accessor(&mut self, name: &str, accessor: Arc<dyn Accessor>) -> bool {
+        let Some(name) = self.accessors().map(|(one, _)| one).find(|one| *one == name) else {
+            return false;
+        };
+        self.shown.insert(name, AccessorEntry { permissions: &[], accessor });
+        true
+    }
+
+    pub(crate) fn show_host_accessors(&mut self) {
+        self.shown.clear();
     }
 }
 
