@@ -121,8 +121,8 @@ pub use context::{Context, LogSink, NoLog, Setup};
 pub use engine::{Closure, Lazy, Scope, StoredQuery};
 pub use pattern::{Case, Pattern};
 pub use registry::{
-    AllowList, Arg, Availability, Entry, FoldState, Function, FunctionBody, Kind, Others, Plugin,
-    PluginBody, Registry, UnknownAccessor,
+    AllowList, Arg, Availability, Doc, Entry, FoldState, Function, FunctionBody, Kind, Others,
+    Plugin, PluginBody, Registry, UnknownAccessor,
 };
 pub use rows::{Pull, Ready, RowSource, Rows, Step};
 pub use run::{Event, Expression, Program, Query, Session};

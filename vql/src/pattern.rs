@@ -29,8 +29,13 @@ pub enum Case {
     Exact,
 }
 
-/// Classes that are ASCII only, as in RE2.
-const CLASSES: [&str; 8] = ["\\w", "\\d", "\\s", "\\b", "\\W", "\\D", "\\S", "\\B"];
+/// Whether a pattern has classes that are ASCII only, as in RE2.
+fn has_ascii_class(text: &str) -> bool {
+    text.as_bytes().windows(2).any(|pair| match pair {
+        [b'\\', letter] => b"wdsbWDSB".contains(letter),
+        _ => false,
+    })
+}
 
 /// Which match is asked for.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -70,8 +75,9 @@ impl Pattern {
         if text.is_ascii() {
             return Self::build(text, case, Unit::Byte);
         }
-        let has_class = CLASSES.into_iter().any(|class| text.contains(class));
-        if !has_class && let Ok(pattern) = Self::build(text, case, Unit::Character) {
+        if !has_ascii_class(text)
+            && let Ok(pattern) = Self::build(text, case, Unit::Character)
+        {
             return Ok(pattern);
         }
         Self::build(text, case, Unit::Byte)

@@ -17,7 +17,11 @@ pub fn list(registry: &Registry, part: &str) -> String {
     for (kind, entry) in
         entries(registry).filter(|(_, entry)| entry.name.to_lowercase().contains(&part))
     {
-        lines.push_str(&format!("{kind:8}  {:24}  {}\n", entry.name, first_sentence(entry.doc)));
+        lines.push_str(&format!(
+            "{kind:8}  {:24}  {}\n",
+            entry.name,
+            first_sentence(entry.doc.text())
+        ));
     }
     for (name, permissions) in registry.accessors().filter(|(name, _)| name.contains(&part)) {
         lines.push_str(&format!("accessor  {name:24}  {}\n", needs(permissions)));
@@ -44,12 +48,12 @@ pub fn show(registry: &Registry, name: &str) -> Option<String> {
 pub fn json(registry: &Registry) -> String {
     let entries = entries(registry).map(|(kind, entry)| {
         let arguments = entry.args.iter().map(|arg| {
-            json!({"name": arg.name, "type": arg.kind.name(), "required": arg.required, "doc": arg.doc})
+            json!({"name": arg.name, "type": arg.kind.name(), "required": arg.required, "doc": arg.doc.text()})
         });
         json!({
             "kind": kind,
             "name": entry.name,
-            "doc": entry.doc,
+            "doc": entry.doc.text(),
             "arguments": arguments.collect::<Vec<_>>(),
             "takes_others": entry.others == Others::Kept,
             "permissions": names(entry.permissions),
@@ -73,13 +77,14 @@ fn entries(registry: &Registry) -> impl Iterator<Item = (&'static str, &'static 
 }
 
 fn describe(kind: &str, entry: &Entry, text: &mut String) {
-    text.push_str(&format!("{kind} {}\n\n{}\n", entry.name, entry.doc));
+    text.push_str(&format!("{kind} {}\n\n{}\n", entry.name, entry.doc.text()));
     if !entry.args.is_empty() {
         text.push_str("\nArguments\n");
     }
     for Arg { name, kind, required, doc } in entry.args {
         let must = if *required { ", required" } else { "" };
-        text.push_str(&format!("  {:26}  {doc}\n", format!("{name} ({}{must})", kind.name())));
+        let name = format!("{name} ({}{must})", kind.name());
+        text.push_str(&format!("  {name:26}  {}\n", doc.text()));
     }
     let place = entry.availability.name();
     text.push_str(&format!("\nPermissions  {}\nAvailable    {place}\n", needs(entry.permissions)));

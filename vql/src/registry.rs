@@ -59,7 +59,7 @@ pub struct Entry {
     /// The name in queries.
     pub name: &'static str,
     /// One or two sentences for the reference page.
-    pub doc: &'static str,
+    pub doc: Doc,
     /// The arguments.
     pub args: &'static [Arg],
     /// What happens to arguments that are not in the table.
@@ -115,26 +115,47 @@ pub struct Arg {
     /// A call without it fails: `Field X is required`.
     pub required: bool,
     /// One sentence for the reference page, with the default if there is one.
-    pub doc: &'static str,
+    pub doc: Doc,
 }
 
 impl Arg {
     /// An argument that every call must give.
     #[must_use]
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, required: true, doc: kept(doc) }
+        Self { name, kind, required: true, doc: Doc::new(doc) }
     }
 
     /// An argument that a call may give.
     #[must_use]
     pub const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, required: false, doc: kept(doc) }
+        Self { name, kind, required: false, doc: Doc::new(doc) }
     }
 }
 
-/// The text, if texts are kept: a board has nobody who reads them.
-const fn kept(doc: &'static str) -> &'static str {
-    if cfg!(feature = "docs") { doc } else { "" }
+/// Text for the reference page, if texts are kept (feature `docs`): a board has nobody who reads them, and gives them no
+/// room in its tables either.
+#[derive(Clone, Copy, Debug)]
+pub struct Doc(#[cfg(feature = "docs")] &'static str);
+
+impl Doc {
+    #[cfg(feature = "docs")]
+    const fn new(text: &'static str) -> Self {
+        Self(text)
+    }
+
+    #[cfg(not(feature = "docs"))]
+    const fn new(_: &'static str) -> Self {
+        Self()
+    }
+
+    /// The text; empty if texts are not kept.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        #[cfg(feature = "docs")]
+        return self.0;
+        #[cfg(not(feature = "docs"))]
+        ""
+    }
 }
 
 /// What an argument accepts. Conversions are those of section 10.3 of the server specification.
@@ -186,7 +207,7 @@ impl Entry {
     const fn new(name: &'static str, doc: &'static str, args: &'static [Arg]) -> Self {
         Self {
             name,
-            doc: kept(doc),
+            doc: Doc::new(doc),
             args,
             others: Others::Refused,
             permissions: &[],

@@ -171,7 +171,7 @@ mod tests {
         fn sorting_is_stable(list in prop::collection::vec((0..5_u8, any::<u8>()), 0..40)) {
             let (mut sorted, mut wanted) = (list.clone(), list);
             sort_by(&mut sorted, |left, right| left.0.cmp(&right.0));
-            wanted.sort_by(|left, right| left.0.cmp(&right.0));
+            wanted.sort_by_key(|one| one.0);
             prop_assert_eq!(sorted, wanted);
         }
 

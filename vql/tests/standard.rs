@@ -450,9 +450,9 @@ fn every_entry_is_documented() {
     let plugins = registry.plugins().map(|plugin| plugin.entry);
     let entries = plugins.chain(registry.functions().map(|function| function.entry));
     for entry in entries {
-        assert!(entry.doc.ends_with('.'), "{}: {}", entry.name, entry.doc);
+        assert!(entry.doc.text().ends_with('.'), "{}: {}", entry.name, entry.doc.text());
         for arg in entry.args {
-            assert!(!arg.doc.is_empty(), "{} {}", entry.name, arg.name);
+            assert!(!arg.doc.text().is_empty(), "{} {}", entry.name, arg.name);
         }
     }
 }
