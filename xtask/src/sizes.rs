@@ -1,5 +1,6 @@
 //! Sizes of the programs and of firmware, and memory of the idle processes, against their budgets.
 
+mod board;
 mod firmware;
 
 use std::fs;
@@ -37,6 +38,7 @@ pub fn run() -> Result<()> {
     figures.add("agent on disk", kib(&programs.agent)?, "KiB", Some(AGENT_DISK_KIB_MAX));
     figures.add("server on disk", kib(&programs.server)?, "KiB", None);
     firmware::measure(&mut figures)?;
+    board::measure(&mut figures)?;
     measure_processes(&programs, &mut figures)?;
     figures.print();
     figures.check()

@@ -55,16 +55,19 @@ fn build(feature: &str) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// Bytes of the sections that are loaded and stored.
 fn flash(image: &PathBuf) -> Result<u64> {
     let bytes = fs::read(image)?;
-    let file = object::File::parse(&*bytes)?;
+    Ok(stored(&object::File::parse(&*bytes)?))
+}
+
+/// Bytes of the sections of an image that are loaded and stored.
+pub(super) fn stored(file: &object::File<'_>) -> u64 {
     let is_stored = |section: &object::Section<'_, '_>| {
         let SectionFlags::Elf { sh_flags } = section.flags() else { return false };
         let is_loaded = sh_flags & u64::from(elf::SHF_ALLOC) != 0;
         is_loaded && section.kind() != SectionKind::UninitializedData
     };
-    Ok(file.sections().filter(is_stored).map(|section| section.size()).sum())
+    file.sections().filter(is_stored).map(|section| section.size()).sum()
 }
 
 /// Runs the image and takes the figure from the line `rows 1000 … most BYTES …`.
