@@ -118,6 +118,19 @@ impl Board {
     ///
     /// The emulator cannot be started.
     pub fn start(&self) -> Result<Process> {
+        self.start_with("user,model=lan9118")
+    }
+
+    /// Switches the board on with a cable that leads nowhere.
+    ///
+    /// # Errors
+    ///
+    /// The emulator cannot be started.
+    pub fn start_unplugged(&self) -> Result<Process> {
+        self.start_with("none")
+    }
+
+    fn start_with(&self, network: &str) -> Result<Process> {
         let flash = self.flash.to_str().context("the path of the flash is no text")?;
         let mut qemu = Command::new(QEMU);
         qemu.args(["-machine", "mps2-an386,memory-backend=flash"])
@@ -127,7 +140,7 @@ impl Board {
             ])
             .args(["-nographic", "-monitor", "none", "-serial", "stdio"])
             .args(["-semihosting-config", "enable=on,target=native"])
-            .args(["-nic", "user,model=lan9118", "-kernel"])
+            .args(["-nic", network, "-kernel"])
             .arg(self.firmware.path());
         Process::start_listening(&format!("the board {}", self.name), &mut qemu, &self.log)
     }

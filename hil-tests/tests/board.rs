@@ -16,12 +16,20 @@ const COLLECT_MAX: Duration = Duration::from_secs(60);
 /// How long the image of a board may take.
 const UPLOAD_MAX: Duration = Duration::from_secs(180);
 const NAME: &str = "pump-7";
+const TICKS: &str = "Troodon.Test.Ticks";
 
 /// Plain HTTP under the envelope, for links that are protected already.
 fn plain() -> Options {
     let mut options = Options { scheme: "http", ..Options::with_test_artifacts(&[]).impatient() };
     options.merge["Frontend"]["use_plain_http"] = json!(true);
     options
+}
+
+/// The same, with an event each second.
+fn watched() -> Options {
+    let mut options = Options { scheme: "http", ..Options::with_test_artifacts(&[TICKS]) };
+    options.merge["Frontend"]["use_plain_http"] = json!(true);
+    options.impatient()
 }
 
 /// TLS, as deployments have it.
@@ -104,8 +112,8 @@ fn a_board_that_loses_its_power_keeps_its_own_key_and_its_rows() {
         let keys = running.said().matches("making a key").count();
         ensure!(keys <= said.matches("making a key").count(), "another key: {}", running.said());
         let server = deployment.start_server()?;
-        wait_until("rows of the time without a server", COLLECT_MAX, || {
-            Ok(flow.numbers("N")?.len() >= before + 3)
+        running.wait_until("rows of the time without a server", BOOT_MAX, || {
+            flow.numbers("N").is_ok_and(|numbers| numbers.len() >= before + 3)
         })?;
         let numbers = flow.numbers("N")?;
         let expected: Vec<i64> = (1..).take(numbers.len()).collect();
@@ -126,6 +134,51 @@ fn a_board_with_damaged_provisioning_says_so_and_sends_nothing() {
         running.wait_for_line("cannot start: the provisioning is damaged", BOOT_MAX)?;
         ensure!(deployment.query("SELECT client_id FROM clients()")?.is_empty(), "a client came");
         server.stop()?;
+        Ok(())
+    });
+}
+
+#[test]
+fn events_go_on_while_the_server_is_away_and_arrive_once_and_in_order() {
+    with_firmware("events of a board", |firmware| {
+        let (deployment, server, board) = board(firmware, &watched(), BoardKey::Provisioned)?;
+        let mut running = board.start()?;
+        let client = deployment.wait_for_client(&mut running)?;
+        let numbers = || -> Result<Vec<Option<i64>>> {
+            let events = deployment.query(&format!(
+                "SELECT N FROM source(client_id='{client}', artifact='{TICKS}', start_time=now() - 3600)"
+            ))?;
+            Ok(events.iter().map(|event| event["N"].as_i64()).collect())
+        };
+        wait_until("an event", COLLECT_MAX, || Ok(!numbers()?.is_empty()))?;
+        let before = numbers()?.len();
+        server.kill()?;
+        // An event each second, and nobody who takes them.
+        thread::sleep(Duration::from_secs(8));
+        let server = deployment.start_server()?;
+        wait_until("events of the outage", COLLECT_MAX, || Ok(numbers()?.len() >= before + 8))?;
+        let numbers = numbers()?;
+        let expected: Vec<_> = (1..).map(Some).take(numbers.len()).collect();
+        ensure!(numbers == expected, "not once and in order: {numbers:?}");
+        server.stop()?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_board_without_a_network_waits_and_its_watchdog_is_content() {
+    with_firmware("a board without a network", |firmware| {
+        let deployment = Deployment::generate_with(&Programs::find()?, &plain())?;
+        let board = deployment.provision(firmware, NAME, BoardKey::Provisioned)?;
+        let mut running = board.start_unplugged()?;
+        running.wait_for_line("pump-7 is C.", BOOT_MAX)?;
+        // Longer than the watchdog's patience.
+        thread::sleep(Duration::from_secs(13));
+        let said = running.said();
+        ensure!(!said.contains("ended") && !said.contains("watchdog"), "{said}");
+        ensure!(said.matches("pump-7 is C.").count() == 1, "it started again: {said}");
+        running.tell("troodon restart")?;
+        running.wait_for_line("before this one ended (asked)", COLLECT_MAX)?;
         Ok(())
     });
 }
