@@ -173,8 +173,8 @@ fn frontend(invocation: &Invocation) -> Result<()> {
     let path = invocation.config_path()?;
     if config.lockdown && is_writable(path) {
         bail!(
-            "{}: the server is in lockdown and could write its own configuration to end it; \
-             run it as an account that can only read the file",
+            "{0}: the server is in lockdown and could write its own configuration to end it; as root, in a folder \
+             of root's: chown root:GROUP {0} && chmod 0640 {0}, where GROUP is the service account's",
             path.display()
         );
     }

@@ -156,6 +156,9 @@ pub struct Config {
     pub verbose: bool,
     /// Diagnostics for developers of the original: kept, not used.
     pub debug_mode: bool,
+    /// The file from which all this was read: queries must not reach it.
+    #[serde(skip)]
+    pub source: Option<PathBuf>,
 }
 
 /// This program, as it signs what it writes.
@@ -183,7 +186,10 @@ impl Config {
     /// see [`Config::check_server`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = file::read_limited(path)?;
-        from_yaml(&text, &path.display().to_string()).map(legacy::migrate)
+        let mut config: Self =
+            from_yaml(&text, &path.display().to_string()).map(legacy::migrate)?;
+        config.source = Some(path.to_owned());
+        Ok(config)
     }
 
     /// Reads a text; `name` stands for it in errors.

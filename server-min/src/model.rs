@@ -10,5 +10,6 @@ pub mod id;
 pub mod monitoring;
 pub mod policy;
 pub mod power;
+pub mod prefix;
 pub mod role;
 pub mod search;

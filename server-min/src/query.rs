@@ -6,10 +6,12 @@
 mod artifact;
 mod client;
 mod collect;
+mod file;
 mod flow;
 mod hunt;
 mod hunt_change;
 mod json;
+mod machine;
 mod metadata;
 mod monitoring;
 mod run;
@@ -17,7 +19,7 @@ mod run;
 use std::sync::Arc;
 
 use troodon_vql::threads::HostThreads;
-use troodon_vql::{AllowList, Context, Fault, Registry, standard};
+use troodon_vql::{Accessor, AllowList, Context, Fault, Permission, Registry, standard};
 
 use crate::acl::Token;
 use crate::actor::Actor;
@@ -70,6 +72,11 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
         monitoring::FUNCTIONS,
     ] {
         registry.add_functions(functions);
+    }
+    registry.add_plugins(machine::PLUGINS);
+    let files: Arc<dyn Accessor> = Arc::new(file::FileAccessor::new(config));
+    for name in ["file", "auto"] {
+        registry.add_accessor(name, &[Permission::FilesystemRead], Arc::clone(&files));
     }
     let security = &config.security;
     let list = |allowed: &[String], denied: &[String]| AllowList {

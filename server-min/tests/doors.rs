@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(dead_code, reason = "tests/article.rs uses the rest of the bench")]
 
 #[path = "doors/bench.rs"]
 mod bench;
@@ -50,8 +51,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("plugin", "hunt_flows", "READ_RESULTS"),
     ("plugin", "hunt_results", "READ_RESULTS"),
     ("plugin", "hunts", "READ_RESULTS"),
+    ("plugin", "info", "MACHINE_STATE"),
     ("plugin", "source", "READ_RESULTS"),
     ("plugin", "uploads", "READ_RESULTS"),
+    ("accessor", "auto", "FILESYSTEM_READ"),
+    ("accessor", "file", "FILESYSTEM_READ"),
     ("function", "add_client_monitoring", "COLLECT_CLIENT"),
     ("function", "cancel_flow", "COLLECT_CLIENT"),
     ("function", "client_info", "READ_RESULTS"),

@@ -89,6 +89,7 @@ impl Bench {
             let config = config::apply_merge(&made, &patch.to_string(), "test").unwrap();
             let path = folder.path().join(format!("lockdown-{lockdown}.yaml"));
             std::fs::write(&path, config.to_yaml().unwrap()).unwrap();
+            let config = Config::load(&path).unwrap();
             (path, config)
         });
         let store = Store::open(&data).unwrap();
@@ -143,6 +144,18 @@ impl Bench {
         query::run(vql, &[], backend, registry, log, Interrupt::new(), |_| Ok(())).unwrap();
         let lines = lines.lock().unwrap();
         lines.clone()
+    }
+
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
+    /// Files that no query may reach: the configuration with its keys, and the store.
+    pub fn secrets(&self) -> Vec<String> {
+        let (path, config) = &self.configs[0];
+        let store = PathBuf::from(&config.datastore.location).join("troodon.sqlite");
+        let memory = PathBuf::from("/proc/self/environ");
+        [path.clone(), store, memory].map(|path| path.to_str().unwrap().to_owned()).to_vec()
     }
 
     pub fn last_record(&self) -> u64 {
