@@ -187,6 +187,23 @@ impl Deployment {
         client.context("no client")
     }
 
+    /// The same for a program whose host name is `host`, where there are others.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Deployment::wait_for_client`].
+    pub fn wait_for_host(&self, program: &mut Process, host: &str) -> Result<String> {
+        let mut client = None;
+        program.wait_until("record of it on the server", ENROL_MAX, || {
+            let rows = self.query("SELECT client_id, os_info.hostname AS Hostname FROM clients()");
+            let mut rows = rows.unwrap_or_default();
+            rows.retain(|row| row["Hostname"] == host);
+            client = interrogated(&rows);
+            client.is_some()
+        })?;
+        client.context("no client")
+    }
+
     /// Whether the client has been heard of since a point in time.
     ///
     /// # Errors

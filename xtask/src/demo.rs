@@ -1,4 +1,4 @@
-//! A deployment from one command: server, agent, rows.
+//! A deployment from one command: server, agent, an emulated board, rows.
 
 use std::process::Command;
 use std::sync::mpsc;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use hil_tests::{Deployment, Process};
+use hil_tests::{BoardKey, Deployment, Firmware, Process};
 
 use crate::{build, setup, step};
 
@@ -32,6 +32,9 @@ const COLLECTIONS: [(&str, &[&str]); 3] = [
     ("Generic.File.Hash", &["Globs=/etc/os-release"]),
 ];
 
+/// The board's host name.
+const BOARD: &str = "demo-board";
+
 /// Builds all, starts a throw-away deployment, and collects from it.
 pub fn run(arguments: &Arguments) -> Result<()> {
     setup::install()?;
@@ -48,16 +51,42 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let client = deployment.wait_for_client(&mut agent)?;
     say(&format!("{client} is known after {:.1} s", start.elapsed().as_secs_f32()));
     for (artifact, parameters) in COLLECTIONS {
-        let mut collect = deployment.collect_command(&client, artifact, "table");
-        for parameter in parameters {
-            collect.args(["--args", parameter]);
-        }
-        step::run(&format!("collect {artifact}"), &mut collect)?;
+        collect(&deployment, &client, artifact, parameters)?;
     }
+    let board = board(&deployment)?;
     if !arguments.once {
         stay(&deployment, &client, &interrupted)?;
     }
+    // A board has no order to end; it is switched off.
+    drop(board);
     stop(agent, server)
+}
+
+fn collect(
+    deployment: &Deployment,
+    client: &str,
+    artifact: &str,
+    parameters: &[&str],
+) -> Result<()> {
+    let mut collect = deployment.collect_command(client, artifact, "table");
+    for parameter in parameters {
+        collect.args(["--args", parameter]);
+    }
+    step::run(&format!("collect {artifact} from {client}"), &mut collect)
+}
+
+/// A second client, if there is an emulator for it: firmware on a Cortex-M4.
+fn board(deployment: &Deployment) -> Result<Option<Process>> {
+    say("building the firmware of a board");
+    let Some(firmware) = Firmware::find("the board")? else { return Ok(None) };
+    let board = deployment.provision(&firmware, BOARD, BoardKey::Provisioned)?;
+    let start = Instant::now();
+    say("switching the board on");
+    let mut running = board.start()?;
+    let client = deployment.wait_for_host(&mut running, BOARD)?;
+    say(&format!("{client} is known after {:.1} s: {BOARD}", start.elapsed().as_secs_f32()));
+    collect(deployment, &client, "Generic.Client.Info", &[])?;
+    Ok(Some(running))
 }
 
 fn say(what: &str) {
