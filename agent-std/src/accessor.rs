@@ -1,5 +1,8 @@
 //! The accessor `file`: this machine's file system.
 
+#[cfg(feature = "parsers")]
+pub mod memory;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;

@@ -97,3 +97,7 @@ pub const TRACKED_CHAIN_MAX: usize = 1_000;
 
 /// Generations of processes in one answer of the tracker. Values may have 64 levels, and a generation takes two.
 pub const TRACKED_DEPTH_MAX: usize = 28;
+
+/// Bytes of the list of a process's mappings that are read. Each line has some hundred; browsers have some thousand lines.
+#[cfg(feature = "parsers")]
+pub const MEMORY_MAPS_LEN_MAX: usize = 8 << 20;

@@ -19,6 +19,8 @@ use troodon_vql::threads::HostThreads;
 use troodon_vql::{Entropy, Fault, Permission, Registry, standard};
 
 use crate::accessor::FileAccessor;
+#[cfg(feature = "parsers")]
+use crate::accessor::memory::MemoryAccessor;
 use crate::limits::QUERY_THREADS_MAX;
 
 /// Everything that a query on Linux can use.
@@ -55,6 +57,8 @@ pub fn registry() -> Registry {
     for name in ["auto", "file"] {
         registry.add_accessor(name, &[Permission::FilesystemRead], Arc::new(FileAccessor));
     }
+    #[cfg(feature = "parsers")]
+    registry.add_accessor("process", &[Permission::MachineState], Arc::new(MemoryAccessor));
     registry
 }
 
