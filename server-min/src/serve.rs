@@ -48,12 +48,12 @@ pub enum ServeError {
     #[error(transparent)]
     Frontend(#[from] FrontendError),
     /// The address of the web pages cannot be bound.
-    #[error("cannot listen on {address} (GUI.bind_address, GUI.bind_port): {source}")]
+    #[error("cannot listen on {address} (GUI.bind_address, GUI.bind_port): {cause}")]
     Gui {
         /// What was to be bound.
         address: SocketAddr,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The operating system refuses something.
     #[error("{0}")]
@@ -74,12 +74,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     for fault in faults {
         tracing::warn!("artifact left out: {fault}");
     }
-    for entry in repository.iter() {
-        for (permission, reason) in undeclared(&repository, &entry.artifact) {
-            let name = &entry.artifact.name;
-            tracing::warn!(%name, %permission, %reason, "an artifact can do more than it declares");
-        }
-    }
+    warn_of_undeclared(&repository);
     let store = Store::open(config.datastore.location.as_ref())?;
     account::install(config, &store)?;
     let acl = Acl::new(config, store.clone())?;
@@ -93,16 +88,17 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let monitoring = Monitoring::new(store.clone(), Arc::clone(&launcher), usual);
     monitoring.check()?;
     let pages = gui_settings(config, &settings)?;
-    let wanted = pages.bind;
-    let pages = Gui::bind(pages, store.clone(), acl, Arc::clone(&launcher))
-        .await
-        .map_err(|source| ServeError::Gui { address: wanted, source })?;
-    let services =
-        Services { launcher, store: store.clone(), monitoring, interrogating: Mutex::new(()) };
+    let services = Services {
+        launcher: Arc::clone(&launcher),
+        store: store.clone(),
+        monitoring,
+        interrogating: Mutex::new(()),
+    };
     follow_audit(config, &store)?;
     raise_file_limit();
     let stop = termination()?;
-    let bound = Frontend::bind(settings, store, Arc::new(services)).await?;
+    let bound = Frontend::bind(settings, store.clone(), Arc::new(services)).await?;
+    let pages = bind_pages(pages, store, acl, launcher).await?;
     if config.lockdown {
         tracing::warn!("the server is in lockdown");
     }
@@ -117,6 +113,26 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     ended?;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn warn_of_undeclared(repository: &Repository) {
+    for entry in repository.iter() {
+        for (permission, reason) in undeclared(repository, &entry.artifact) {
+            let name = &entry.artifact.name;
+            tracing::warn!(%name, %permission, %reason, "an artifact can do more than it declares");
+        }
+    }
+}
+
+async fn bind_pages(
+    settings: gui::Settings,
+    store: Store,
+    acl: Acl,
+    launcher: Arc<Launcher>,
+) -> Result<gui::Bound, ServeError> {
+    let address = settings.bind;
+    let bound = Gui::bind(settings, store, acl, launcher).await;
+    bound.map_err(|cause| ServeError::Gui { address, cause })
 }
 
 /// Signs and copies the audit log on a thread of its own.

@@ -104,7 +104,7 @@ fn mistakes_in_queries_point_into_the_file() {
     let bare = "name: A\nsources:\n  - query: SELECT FROM FROM scope()\n";
     assert!(refusal(bare).starts_with("a.yaml:3:19: query: "), "{}", refusal(bare));
     let several = "name: A\nsources:\n  - query: SELECT 1: 2,\n      3 FROM FROM\n";
-    assert!(refusal(several).starts_with("a.yaml:3:0: "), "{}", refusal(several));
+    assert!(refusal(several).starts_with("a.yaml:3:20: query: "), "{}", refusal(several));
 }
 
 #[test]
