@@ -226,7 +226,7 @@ pub async fn apply(
     origin: Origin,
     sorted: Sorted,
 ) -> Result<Outcome, StoreError> {
-    let mut outcome = store.apply(client, origin, sorted.facts).await?;
+    let mut outcome = store.apply(client, origin, sorted.facts, sorted.refused.len()).await?;
     outcome.refused.splice(0..0, sorted.refused);
     for refusal in outcome.refused.iter().take(limits::LOGGED_REFUSALS) {
         tracing::warn!(%client, %refusal, "refused what a client sent");

@@ -159,6 +159,7 @@ fn show(console: &Console, id: &ClientId) -> Result<()> {
         "host": client.host,
         "labels": client.labels,
         "metadata": console.store.client_metadata(id)?,
+        "refused_messages": client.refused,
         "last_interrogation": client.interrogation.as_ref().map_or("", |flow| flow.as_str()),
     });
     print(&format!("{shown:#}\n"))

@@ -28,6 +28,8 @@ pub struct Client {
     pub event_table_version: u64,
     /// The collection that asked for [`Host`].
     pub interrogation: Option<FlowId>,
+    /// Messages that it sent and that were not kept: not asked for, not allowed, or too much.
+    pub refused: u64,
 }
 
 /// What an agent says about itself and its host. Claims, not facts.

@@ -187,6 +187,7 @@ mod tests {
             labels_changed_ns: 0,
             event_table_version: 0,
             interrogation: None,
+            refused: 0,
         }
     }
 

@@ -8,9 +8,9 @@ use crate::model::client::{self, Client, Host};
 use crate::model::id::{ClientId, FlowId};
 
 pub(super) const COLUMNS: &str = "id, enrolled_us, seen_us, address, host, labels, labels_changed_ns, \
-                       event_table_version, interrogation";
+                       event_table_version, interrogation, refused";
 /// How many they are.
-pub(super) const COLUMN_COUNT: usize = 9;
+pub(super) const COLUMN_COUNT: usize = 10;
 
 impl Store {
     /// Keeps the key of a client. Answers whether the client is a new one; the key of a known one stays.
@@ -233,5 +233,6 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Client, StoreError> {
         labels_changed_ns: unsigned(row.get(6)?),
         event_table_version: unsigned(row.get(7)?),
         interrogation: interrogation.map(|text| text.parse()).transpose()?,
+        refused: unsigned(row.get(9)?),
     })
 }

@@ -18,7 +18,7 @@ use crate::model::flow::names_of;
 use crate::model::id::{ArtifactName, ClientId, FlowId};
 
 impl Store {
-    /// Keeps facts of a client in one transaction.
+    /// Keeps facts of a client in one transaction; `refused` counts what was refused before.
     ///
     /// # Errors
     /// [`StoreError::NoClient`] when the client was deleted; the store cannot be written.
@@ -27,6 +27,7 @@ impl Store {
         client: ClientId,
         origin: Origin,
         facts: Vec<Fact>,
+        refused: usize,
     ) -> Result<Outcome, StoreError> {
         self.write_async(move |db| {
             let sql = "UPDATE client SET seen_us = max(seen_us, ?2), address = ?3 WHERE id = ?1";
@@ -41,6 +42,12 @@ impl Store {
                 if let Some(refusal) = batch.keep(fact)? {
                     batch.outcome.refused.push(refusal);
                 }
+            }
+            let refused = refused.saturating_add(batch.outcome.refused.len());
+            if refused > 0 {
+                let sql = "UPDATE client SET refused = refused + ?2 WHERE id = ?1";
+                let refused = i64::try_from(refused).unwrap_or(i64::MAX);
+                db.prepare_cached(sql)?.execute(params![client.as_str(), refused])?;
             }
             Ok(batch.outcome)
         })

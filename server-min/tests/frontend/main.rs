@@ -17,4 +17,5 @@ mod events;
 mod hunts;
 mod polls;
 mod recorded;
+mod rogue;
 mod transports;
