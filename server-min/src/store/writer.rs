@@ -88,9 +88,11 @@ pub(super) fn change<T: Send + 'static>(
     Box::new(move |connection| {
         let result = isolated(connection, work);
         Box::new(move |committed| {
-            tell(match committed {
-                Ok(()) => result,
-                Err(reason) => Err(StoreError::Commit(reason.to_owned())),
+            tell(match (committed, result) {
+                (Ok(()), result) => result,
+                // What went wrong here says more than that the transaction is gone.
+                (Err(_), Err(own)) => Err(own),
+                (Err(reason), Ok(_)) => Err(StoreError::Commit(reason.to_owned())),
             });
         })
     })
@@ -132,7 +134,9 @@ fn commit_together(
 ) -> Result<(), rusqlite::Error> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     notices.push(first(connection));
-    while notices.len() < limits::WRITES_PER_COMMIT
+    // A disk that is full undoes the whole transaction, and what came behind it would be kept by itself.
+    while !connection.is_autocommit()
+        && notices.len() < limits::WRITES_PER_COMMIT
         && let Ok(next) = changes.try_recv()
     {
         notices.push(next(connection));
@@ -142,4 +146,48 @@ fn commit_together(
         connection.execute_batch("ROLLBACK")?;
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn when_the_disk_is_full_what_is_there_is_what_was_acknowledged() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let setup = "PRAGMA max_page_count = 40; CREATE TABLE kept (n INTEGER, data BLOB)";
+        connection.execute_batch(setup).unwrap();
+        let (acknowledge, acknowledged) = channel();
+        let (submit, submitted) = channel();
+        for n in 0..60_i64 {
+            // Every fourth change is too large for what is left.
+            let bytes = if n % 4 == 3 { 300_000 } else { 100 };
+            let work = move |db: &Connection| {
+                let sql = "INSERT INTO kept (n, data) VALUES (?1, zeroblob(?2))";
+                db.execute(sql, [n, bytes])?;
+                Ok(n)
+            };
+            let acknowledge = acknowledge.clone();
+            submit.send(change(work, move |result| drop(acknowledge.send(result)))).unwrap();
+        }
+        drop((submit, acknowledge));
+        let mut failures = 0;
+        while let Ok(first) = submitted.recv() {
+            let mut notices = Vec::new();
+            let outcome = commit_together(&mut connection, first, &submitted, &mut notices);
+            let reason = outcome.err().map(|error| error.to_string());
+            failures += usize::from(reason.is_some());
+            for notice in notices {
+                notice(reason.as_deref().map_or(Ok(()), Err));
+            }
+        }
+        let told: Vec<i64> = acknowledged.iter().filter_map(Result::ok).collect();
+        let mut query = connection.prepare("SELECT n FROM kept ORDER BY n").unwrap();
+        let kept: Vec<i64> =
+            query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(told, kept);
+        assert!(failures > 0 && !told.is_empty(), "{failures} transactions failed");
+    }
 }
