@@ -162,8 +162,8 @@ mod tests {
         let (acknowledge, acknowledged) = channel();
         let (submit, submitted) = channel();
         for n in 0..60_i64 {
-            // Every fourth change is too large for what is left.
-            let bytes = if n % 4 == 3 { 300_000 } else { 100 };
+            // At first every fourth change is too large for what is left.
+            let bytes = if n % 4 == 3 && n < 30 { 300_000 } else { 100 };
             let work = move |db: &Connection| {
                 let sql = "INSERT INTO kept (n, data) VALUES (?1, zeroblob(?2))";
                 db.execute(sql, [n, bytes])?;
