@@ -95,26 +95,23 @@ impl Deployment {
         self.folder().join("client.config.yaml")
     }
 
-    fn api_config(&self) -> PathBuf {
+    /// What a program needs to ask the server: the user `tester` is an administrator.
+    pub fn api_config(&self) -> PathBuf {
         self.folder().join("api.config.yaml")
     }
 
     fn write_configurations(&self, options: &Options) -> Result<()> {
         let mut settings = self.settings(options.scheme);
-        if self.served_by() == Make::Velociraptor {
-            merge(&mut settings, &other_ports()?);
-        }
+        merge(&mut settings, &other_ports()?);
         merge(&mut settings, &options.merge);
         let mut generate = Command::new(&self.programs.server);
         generate.args(["config", "generate", "--merge", &settings.to_string()]);
         fs::write(self.server_config(), output_of(&mut generate)?)?;
         let client = output_of(self.server_command().args(["config", "client"]))?;
         fs::write(self.client_config(), client)?;
-        if self.served_by() == Make::Velociraptor {
-            let mut user = self.server_command();
-            user.args(["config", "api_client", "--name", "tester", "--role", "administrator"]);
-            run(user.arg(self.api_config()))?;
-        }
+        let mut user = self.server_command();
+        user.args(["config", "api_client", "--name", "tester", "--role", "administrator"]);
+        run(user.arg(self.api_config()))?;
         Ok(())
     }
 
@@ -170,6 +167,21 @@ impl Deployment {
         let mut command = Command::new(&self.programs.agent);
         command.arg("--config").arg(self.client_config()).arg("client");
         Process::start("the agent", &mut command, &self.folder().join("agent.log"))
+    }
+
+    /// Starts so many of Velociraptor's clients in one process; each enrols on its own.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started.
+    pub fn start_pool(&self, clients: usize) -> Result<Process> {
+        let folder = self.folder().join("pool");
+        fs::create_dir_all(&folder)?;
+        let mut command = Command::new(&self.programs.agent);
+        command.arg("--config").arg(self.client_config()).args(["pool_client", "--number"]);
+        command.arg(clients.to_string()).arg("--writeback_dir").arg(folder);
+        command.args(["--start_rate", "20"]);
+        Process::start("the pool of clients", &mut command, &self.folder().join("pool.log"))
     }
 
     /// Waits until the server knows an agent and its host name, and returns the client id.
@@ -291,7 +303,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Vec<u8>> {
     Ok(stdout)
 }
 
-/// Ports of a Velociraptor beside those that ours has as well.
+/// Ports beside the frontend's.
 fn other_ports() -> Result<Value> {
     let at_free_port = || -> Result<Value> {
         Ok(json!({ "bind_address": "127.0.0.1", "bind_port": free_port()? }))

@@ -11,8 +11,12 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
 use hil_tests::cases::{self, Case};
-use hil_tests::{Peer, Programs};
+use hil_tests::{Deployment, Peer, Programs};
 
 /// Runs a case with a pair of programs, or says that it is skipped.
 fn run(name: &str, case: Case, pair: fn(&Peer) -> anyhow::Result<Programs>) {
@@ -56,4 +60,50 @@ with_each_pair! {
     rows_made_while_the_server_is_down_arrive_later
     a_restarted_agent_disowns_its_collection_and_watches_on
     websockets_carry_rows_and_files
+}
+
+/// Clients of the pool, and how long they may take to enrol and to answer: each makes an RSA key.
+const POOL: usize = 20;
+const POOL_MAX: Duration = Duration::from_secs(300);
+
+#[test]
+fn a_fleet_of_real_clients_answers_our_hunt_once_each() {
+    let Some(peer) = Peer::find("a fleet of real clients").unwrap() else { return };
+    let programs = peer.visiting(&Programs::find().unwrap());
+    let deployment = Deployment::generate(&programs).unwrap();
+    let _server = deployment.start_server().unwrap();
+    let made = "SELECT hunt(description='fleet', artifacts='Generic.Client.Info').HuntId AS H FROM scope()";
+    let hunt = deployment.query(made).unwrap()[0]["H"].as_str().unwrap().to_owned();
+    let mut pool = deployment.start_pool(POOL).unwrap();
+    let stats = format!("SELECT stats FROM hunts(hunt_id='{hunt}')");
+    pool.wait_until("answer of each client", POOL_MAX, || {
+        let rows = deployment.query(&stats).unwrap();
+        rows[0]["stats"]["total_clients_finished"] == POOL
+    })
+    .unwrap();
+    let results = format!(
+        "SELECT ClientId FROM hunt_results(hunt_id='{hunt}', artifact='Generic.Client.Info/BasicInformation')"
+    );
+    let rows = deployment.query(&results).unwrap();
+    let clients: BTreeSet<&str> =
+        rows.iter().map(|row| row["ClientId"].as_str().unwrap()).collect();
+    assert_eq!((rows.len(), clients.len()), (POOL, POOL));
+    println!("{POOL} real clients answered once each");
+    pool.stop().unwrap();
+}
+
+#[test]
+fn the_real_program_asks_our_server() {
+    let Some(peer) = Peer::find("the real program at our API").unwrap() else { return };
+    let programs = peer.visiting(&Programs::find().unwrap());
+    let deployment = Deployment::generate(&programs).unwrap();
+    let _server = deployment.start_server().unwrap();
+    let mut command = Command::new(peer.path());
+    command.arg("--api_config").arg(deployment.api_config());
+    let vql = "SELECT _value AS N FROM range(start=1, end=2000)";
+    let asked = command.args(["query", "--format", "jsonl", vql]).output().unwrap();
+    let said = String::from_utf8_lossy(&asked.stdout);
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    assert!(said.lines().count() >= 1999, "{} lines", said.lines().count());
+    assert!(said.lines().all(|line| line.starts_with("{\"N\":")), "{said}");
 }

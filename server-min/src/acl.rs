@@ -48,6 +48,7 @@ impl Principal {
 #[derive(Clone)]
 pub struct Acl {
     denied_to_all: Rights,
+    server_name: Arc<str>,
     store: Store,
 }
 
@@ -58,7 +59,8 @@ impl Acl {
     /// `security.lockdown_denied_permissions` names a permission that does not exist: better no start than a lockdown
     /// with a hole.
     pub fn new(config: &Config, store: Store) -> Result<Self, ConfigError> {
-        Ok(Self { denied_to_all: denied_to_all(config)?, store })
+        let server_name = config.client.server_name().into();
+        Ok(Self { denied_to_all: denied_to_all(config)?, server_name, store })
     }
 
     /// Allows all of `permissions` in `org`, or says why not.
@@ -102,6 +104,26 @@ impl Acl {
         org: &OrgId,
     ) -> Standing {
         of_user(principal, |name| user::standing(db, name, org))
+    }
+
+    /// The name of the server's own account.
+    pub fn server_name(&self) -> &str {
+        &self.server_name
+    }
+
+    /// Whether a principal may send events to a queue: by the list in its policy, or as an administrator.
+    pub fn may_publish(&self, principal: &Principal, org: &OrgId, queue: &str) -> bool {
+        if self.check(principal, org, &[Permission::ServerAdmin]).is_ok() {
+            return true;
+        }
+        let Principal::User { name } = principal else { return false };
+        // Locked users have no standing, whatever their policy says; nothing at all is needed beside the list.
+        !self.denied_to_all.has(Permission::Publish)
+            && self.standing(principal, org) != Standing::Nobody
+            && self
+                .store
+                .policy(name, org)
+                .is_ok_and(|policy| policy.is_some_and(|policy| policy.publish.contains(queue)))
     }
 
     /// What the engine asks while it runs a query of this principal in this organisation.

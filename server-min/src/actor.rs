@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::acl::{Acl, Principal};
 use crate::model::audit::Record;
 use crate::model::door::Door;
-use crate::model::id::OrgId;
+use crate::model::id::{ArtifactName, OrgId};
 use crate::store::{Store, StoreError, now_us};
 
 /// Why something was not done.
@@ -62,6 +62,20 @@ impl Actor {
         }
         self.store.audit(record)?;
         Err(ActError::Denied(denied.to_string()))
+    }
+
+    /// Passes the door to a queue of events; answers the record of what is sent.
+    ///
+    /// # Errors
+    /// The caller may not send there, which is on record then; the store cannot be written.
+    pub fn publish(&self, queue: &ArtifactName, details: Value) -> Result<Record, ActError> {
+        let mut record = self.record("send_event", details);
+        if self.acl.may_publish(&self.principal, &self.org, queue.as_str()) {
+            return Ok(record);
+        }
+        record.allowed = false;
+        self.store.audit(record)?;
+        Err(ActError::Denied(format!("PUBLISH to {queue}")))
     }
 
     fn record(&self, operation: &str, details: Value) -> Record {

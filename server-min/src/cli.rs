@@ -10,6 +10,7 @@ mod client_command;
 mod collect;
 mod config_command;
 mod console;
+mod flow_command;
 mod gate;
 mod hunt_command;
 mod provision_command;
@@ -76,6 +77,9 @@ enum Command {
     /// Find, show, label and remove clients
     #[command(subcommand)]
     Client(client_command::ClientCommand),
+    /// List, end, remove and export collections
+    #[command(subcommand)]
+    Flow(flow_command::FlowCommand),
     /// Let many clients collect the same, and lead that
     #[command(subcommand)]
     Hunt(hunt_command::HuntCommand),
@@ -152,6 +156,7 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::Frontend => frontend(&invocation),
         Command::Artifacts(command) => artifacts_command::run(&invocation, command),
         Command::Client(command) => client_command::run(&invocation, &command),
+        Command::Flow(command) => flow_command::run(&invocation, &command),
         Command::Hunt(command) => hunt_command::run(&invocation, &command),
         Command::Provision(options) => provision_command::run(&invocation, &options),
         Command::Query(options) => query_command::run(&invocation, &options),

@@ -39,6 +39,7 @@ use crate::model::id::{ClientId, FlowId};
 use crate::store::{Store, StoreError};
 
 pub use listen::{Bound, raise_file_limit, runtime, termination};
+pub(crate) use tls::{TlsWishes, server_tls};
 
 /// What the frontend needs to know. The names are those of the configuration where it has one.
 pub struct Settings {

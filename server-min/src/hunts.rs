@@ -192,11 +192,13 @@ pub fn add(
 pub fn delete(actor: &Actor, id: &HuntId) -> Result<(), HuntError> {
     let record = actor.enter(Door::DeleteHunts, json!({"hunt_id": id.as_str()}))?;
     let id = id.clone();
-    let flows = actor.store().write(move |db| {
+    let (number, flows) = actor.store().write(move |db| {
+        let number = hunt::number_of(db, &id)?;
         let flows = hunt::delete(db, &id)?;
         audit::append(db, &record)?;
-        Ok(flows)
+        Ok((number, flows))
     })?;
+    actor.store().remove_hunt_download(number)?;
     Ok(actor.store().remove_upload_folders(&flows)?)
 }
 

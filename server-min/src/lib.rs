@@ -7,12 +7,16 @@
 pub mod account;
 pub mod acl;
 pub mod actor;
+pub mod api;
 pub mod artifact;
 pub mod audit_log;
 pub mod cli;
 pub mod clients;
 pub mod config;
 pub mod entropy;
+pub mod events;
+pub mod export;
+pub mod flows;
 pub mod frontend;
 pub mod gui;
 pub mod hunts;

@@ -223,3 +223,26 @@ pub const COLLECT_LOOK_MS: u64 = 100;
 
 /// Threads of all queries that ask for workers; each may wait for something slow.
 pub const QUERY_THREADS_MAX: usize = 64;
+
+/// Connections of programs at a time.
+pub const API_CONNECTIONS: usize = 256;
+/// Queries of programs at a time; each has a thread.
+pub const API_QUERIES: usize = 64;
+/// Rows of a query that wait for its reader; then the query waits.
+pub const API_WAITING_ROWS: usize = 256;
+/// Rows in one answer at most, and without a wish.
+pub const API_ROWS: usize = 1000;
+/// Bytes of rows after which an answer is closed: gRPC tools refuse answers above 4 MiB.
+pub const API_ANSWER_BYTES: usize = 1 << 20;
+/// Seconds that a row waits for others at most, and without a wish.
+pub const API_WAIT_SECONDS: u64 = 10;
+/// Bytes of a file in one answer: gRPC tools refuse answers above 4 MiB.
+pub const API_PART_BYTES: u64 = 3 << 20;
+
+/// Columns of a table as CSV: rows from agents can name any number of them.
+pub const EXPORT_COLUMNS: usize = 10_000;
+
+/// Messages with events that a query which follows them takes at a time.
+pub const FOLLOWED_CHUNKS: u32 = 100;
+/// Milliseconds between two looks for events.
+pub const FOLLOW_MS: u64 = 250;

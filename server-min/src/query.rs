@@ -6,6 +6,8 @@
 mod artifact;
 mod client;
 mod collect;
+mod download;
+mod event;
 mod file;
 mod flow;
 mod hunt;
@@ -15,6 +17,7 @@ mod machine;
 mod metadata;
 mod monitoring;
 mod run;
+mod user;
 
 use std::sync::Arc;
 
@@ -61,15 +64,26 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
     registry.lend_threads(Arc::new(HostThreads::new(QUERY_THREADS_MAX)));
     standard::add(&mut registry);
     troodon_parsers::add(&mut registry);
-    for plugins in [artifact::PLUGINS, client::PLUGINS, flow::PLUGINS, hunt::PLUGINS] {
+    for plugins in [
+        artifact::PLUGINS,
+        client::PLUGINS,
+        download::PLUGINS,
+        event::PLUGINS,
+        flow::PLUGINS,
+        hunt::PLUGINS,
+        user::PLUGINS,
+    ] {
         registry.add_plugins(plugins);
     }
     for functions in [
         client::FUNCTIONS,
         collect::FUNCTIONS,
+        download::FUNCTIONS,
+        event::FUNCTIONS,
         hunt_change::FUNCTIONS,
         metadata::FUNCTIONS,
         monitoring::FUNCTIONS,
+        user::FUNCTIONS,
     ] {
         registry.add_functions(functions);
     }

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::account::{self, InstallError};
 use crate::acl::{Acl, Principal};
+use crate::api::{self, ApiError};
 use crate::artifact::{ArtifactError, Repository, undeclared};
 use crate::audit_log::AuditLog;
 use crate::config::{ClientConfig, Config, ConfigError};
@@ -24,6 +25,7 @@ use crate::limits;
 use crate::model::client::Client;
 use crate::model::id::{ClientId, OrgId};
 use crate::monitoring::{Monitoring, MonitoringError};
+use crate::query;
 use crate::store::{Store, StoreError};
 
 /// Why the server does not start, or stopped.
@@ -55,6 +57,9 @@ pub enum ServeError {
         /// Why not.
         cause: std::io::Error,
     },
+    /// The API gave up.
+    #[error(transparent)]
+    Api(#[from] ApiError),
     /// The operating system refuses something.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -85,8 +90,15 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     for name in usual.iter().filter(|name| launcher.repository().get(name).is_none()) {
         tracing::warn!("no artifact {name}: it is not monitored");
     }
-    let monitoring = Monitoring::new(store.clone(), Arc::clone(&launcher), usual);
+    let monitoring = Arc::new(Monitoring::new(store.clone(), Arc::clone(&launcher), usual));
     monitoring.check()?;
+    let calls = api::Services {
+        store: store.clone(),
+        acl: acl.clone(),
+        launcher: Arc::clone(&launcher),
+        monitoring: Arc::clone(&monitoring),
+        registry: Arc::new(query::registry(config)?),
+    };
     let pages = gui_settings(config, &settings)?;
     let services = Services {
         launcher: Arc::clone(&launcher),
@@ -99,17 +111,21 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let stop = termination()?;
     let bound = Frontend::bind(settings, store.clone(), Arc::new(services)).await?;
     let pages = bind_pages(pages, store, acl, launcher).await?;
+    let api = api::Bound::bind(&api_settings(config)?, calls).await?;
     if config.lockdown {
         tracing::warn!("the server is in lockdown");
     }
     tracing::info!(address = %bound.address(), "agents may come");
     tracing::info!(address = %pages.address(), "people may come");
+    tracing::info!(address = %api.address(), "programs may ask");
     let (tell, told) = watch::channel(false);
     let stop = async move {
         stop.await;
         tell.send_replace(true);
     };
+    let api = tokio::spawn(api.serve());
     let (ended, ()) = tokio::join!(bound.serve(stop), pages.serve(told));
+    api.abort();
     ended?;
     tracing::info!("stopped");
     Ok(())
@@ -145,11 +161,29 @@ fn follow_audit(config: &Config, store: &Store) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// What the API needs of the configuration.
+fn api_settings(config: &Config) -> Result<api::Settings, ConfigError> {
+    if !matches!(config.api.bind_scheme.as_str(), "" | "tcp") {
+        let problem = "this server listens on tcp only".to_owned();
+        return Err(ConfigError::invalid("API.bind_scheme", problem));
+    }
+    let address = match config.api.bind_address.as_str() {
+        "" => "127.0.0.1",
+        address => address,
+    };
+    Ok(api::Settings {
+        bind: SocketAddr::new(bind_address("API.bind_address", address)?, config.api.port()),
+        authority: config.client.ca_certificate.clone(),
+        certificate: config.frontend.certificate.clone(),
+        key_pem: Zeroizing::new(config.frontend.private_key.expose().to_owned()),
+    })
+}
+
 /// What the frontend asks of the rest of the server.
 struct Services {
     launcher: Arc<Launcher>,
     store: Store,
-    monitoring: Monitoring,
+    monitoring: Arc<Monitoring>,
     /// Held while a client is asked about its host, so that it is asked once.
     interrogating: Mutex<()>,
 }

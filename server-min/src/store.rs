@@ -17,6 +17,7 @@ pub mod metadata;
 pub mod result;
 mod schema;
 pub mod search;
+pub mod server_event;
 pub mod setting;
 pub mod task;
 pub mod upload;

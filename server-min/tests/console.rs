@@ -37,6 +37,7 @@ impl Bench {
             "Datastore": {"location": data, "filestore_directory": data},
             "Frontend": {"bind_address": "127.0.0.1", "bind_port": free_port()},
             "GUI": {"bind_port": free_port()},
+            "API": {"bind_address": "127.0.0.1", "bind_port": free_port()},
         });
         let made = Command::new(env!("CARGO_BIN_EXE_troodon"))
             .args(["config", "generate", "--merge", &places.to_string(), "--merge", patch])

@@ -17,7 +17,7 @@ mod bench;
 
 use std::collections::BTreeSet;
 
-use bench::{Bench, CLIENT, HUNT, Who};
+use bench::{Bench, CLIENT, FLOW, HUNT, Who};
 use troodon_server::cli::{self, GATES, Gate};
 use troodon_server::config::Config;
 use troodon_server::query;
@@ -31,6 +31,9 @@ const HOLDERS: &[(&str, &str)] = &[
     ("LABEL_CLIENT", "ANIL"),
     ("COLLECT_CLIENT", "AIL"),
     ("START_HUNT", "AIL"),
+    ("PREPARE_RESULTS", "ANI"),
+    ("DELETE_RESULTS", "A"),
+    ("NETWORK", "AL"),
     ("SERVER_ADMIN", "AL"),
     ("IMPERSONATION", "AL"),
     ("FILESYSTEM_READ", "AL"),
@@ -43,6 +46,9 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("plugin", "artifact_definitions", "READ_RESULTS"),
     ("plugin", "client_delete", "SERVER_ADMIN"),
     ("plugin", "clients", "READ_RESULTS"),
+    ("plugin", "delete_flow", "DELETE_RESULTS"),
+    ("plugin", "enumerate_flow", "READ_RESULTS"),
+    ("plugin", "http_client", "NETWORK"),
     ("plugin", "flow_logs", "READ_RESULTS"),
     ("plugin", "flow_results", "READ_RESULTS"),
     ("plugin", "flows", "READ_RESULTS"),
@@ -52,6 +58,9 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("plugin", "hunt_results", "READ_RESULTS"),
     ("plugin", "hunts", "READ_RESULTS"),
     ("plugin", "info", "MACHINE_STATE"),
+    ("plugin", "gui_users", "SERVER_ADMIN"),
+    ("plugin", "monitoring", "READ_RESULTS"),
+    ("plugin", "watch_monitoring", "READ_RESULTS"),
     ("plugin", "source", "READ_RESULTS"),
     ("plugin", "uploads", "READ_RESULTS"),
     ("accessor", "auto", "FILESYSTEM_READ"),
@@ -62,11 +71,17 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("function", "client_metadata", "READ_RESULTS"),
     ("function", "client_set_metadata", "LABEL_CLIENT"),
     ("function", "collect_client", "COLLECT_CLIENT"),
+    ("function", "create_flow_download", "PREPARE_RESULTS"),
+    ("function", "create_hunt_download", "PREPARE_RESULTS"),
     ("function", "get_client_monitoring", "READ_RESULTS"),
     ("function", "hunt", "COLLECT_CLIENT"),
     ("function", "hunt_add", "START_HUNT"),
     ("function", "hunt_info", "READ_RESULTS"),
     ("function", "hunt_update", "COLLECT_CLIENT"),
+    ("function", "send_event", "SERVER_ADMIN"),
+    ("function", "user_create", "SERVER_ADMIN"),
+    ("function", "user_grant", "SERVER_ADMIN"),
+    ("function", "whoami", "ANY_QUERY"),
     ("function", "label", "LABEL_CLIENT"),
     ("function", "rm_client_monitoring", "COLLECT_CLIENT"),
     ("function", "server_metadata", "SERVER_ADMIN"),
@@ -100,6 +115,11 @@ const COMMANDS: &[(&str, &str, &str, &[&str])] = &[
     ("client label", "LABEL_CLIENT", "SetClientLabel", &[CLIENT, "x"]),
     ("client note", "LABEL_CLIENT", "SetClientMetadata", &[CLIENT, "x=y"]),
     ("client delete", "SERVER_ADMIN", "client_delete", &[CLIENT]),
+    ("flow list", "READ_RESULTS", "ReadResults", &[CLIENT]),
+    ("flow cancel", "COLLECT_CLIENT", "CancelFlow", &[CLIENT, FLOW]),
+    ("flow delete", "DELETE_RESULTS", "delete_flow", &[CLIENT, FLOW]),
+    ("flow export", "PREPARE_RESULTS", "CreateDownload", &[CLIENT, FLOW, "/dev/null/x"]),
+    ("hunt export", "PREPARE_RESULTS", "CreateDownload", &[HUNT, "/dev/null/x"]),
     ("hunt create", "START_HUNT COLLECT_CLIENT", "StartHunt", &["Linux.Sys.Users"]),
     ("hunt list", "READ_RESULTS", "ReadHunts", &[]),
     ("hunt show", "READ_RESULTS", "ReadHunts", &[HUNT]),

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use super::collect::pair;
 use super::console::Console;
+use super::flow_command::{Target, write};
 use super::rows::{Format, Row, RowWriter};
 use super::{Invocation, print};
+use crate::export;
 use crate::hunts::{self, Edit, HuntRow, HuntRows, NewHunt, USUAL_HOURS};
 use crate::launcher::{self, Limits, Spec};
 use crate::limits::QUERY_FLOWS;
@@ -47,6 +49,13 @@ pub(super) enum HuntCommand {
     Delete(Which),
     /// Print the rows of all clients
     Results(Results),
+    /// Write a hunt to a zip file: the collections of all clients, and a list with hashes
+    Export {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -145,6 +154,11 @@ pub(super) fn run(invocation: &Invocation, command: &HuntCommand) -> Result<()> 
             print(&format!("{hunt} is gone\n"))
         }
         HuntCommand::Results(options) => results(&console, options),
+        HuntCommand::Export { which: Which { hunt }, target } => {
+            console.enter(Door::Export, json!({"hunt_id": hunt.as_str()}))?;
+            let store = &console.store;
+            write(target, |file, wishes| export::hunt(store, hunt, wishes, file))
+        }
     }
 }
 

@@ -26,10 +26,15 @@ impl ApiConfig {
         if self.pinned_gw_name.is_empty() { "GRPC_GW" } else { &self.pinned_gw_name }
     }
 
+    /// The port to listen on: 8001 unless set.
+    pub fn port(&self) -> u16 {
+        if self.bind_port == 0 { 8001 } else { self.bind_port }
+    }
+
     /// What API clients dial.
     pub fn connection_string(&self) -> String {
         let host = [&self.hostname, &self.bind_address].into_iter().find(|host| !host.is_empty());
-        let port = if self.bind_port == 0 { 8001 } else { self.bind_port };
+        let port = self.port();
         let host = match host.map(String::as_str) {
             None | Some("0.0.0.0" | "::") => "127.0.0.1",
             Some(host) => host,

@@ -22,36 +22,56 @@ impl Settings {
     }
 }
 
+/// What a listener wants of TLS.
+pub(crate) struct TlsWishes<'a> {
+    /// PEM of the certificate that it shows.
+    pub certificate: &'a str,
+    /// PEM of its key.
+    pub key_pem: &'a str,
+    /// PEM of the authorities of which a caller must show a certificate.
+    pub client_roots: Option<&'a str>,
+    /// Protocols that it speaks (ALPN), the best first.
+    pub protocols: &'a [&'a str],
+}
+
 /// The configuration for every connection of agents.
 pub(super) fn for_agents(settings: &Settings) -> Result<Arc<ServerConfig>, FrontendError> {
     config(settings, settings.client_roots.as_deref())
 }
 
-fn config(settings: &Settings, roots: Option<&str>) -> Result<Arc<ServerConfig>, FrontendError> {
-    let (certificate, key) = match &settings.tls {
+fn config(
+    settings: &Settings,
+    client_roots: Option<&str>,
+) -> Result<Arc<ServerConfig>, FrontendError> {
+    let (certificate, key_pem) = match &settings.tls {
         Some((certificate, key)) => (certificate, key),
         None => (&settings.certificate, &settings.key_pem),
     };
+    server_tls(&TlsWishes { certificate, key_pem, client_roots, protocols: &["h2", "http/1.1"] })
+}
+
+/// The configuration for every connection of a listener.
+pub(crate) fn server_tls(wishes: &TlsWishes<'_>) -> Result<Arc<ServerConfig>, FrontendError> {
     let fault = |what: &str, error: &dyn std::fmt::Display| {
         FrontendError::Certificate(format!("{what}: {error}"))
     };
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.as_bytes())
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(wishes.certificate.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|error| fault("certificate", &error))?;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+    let key = PrivateKeyDer::from_pem_slice(wishes.key_pem.as_bytes())
         .map_err(|error| fault("private key", &error))?;
     let provider = Arc::new(provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| fault("protocol", &error))?;
-    let builder = match roots {
+    let builder = match wishes.client_roots {
         None => builder.with_no_client_auth(),
         Some(roots) => builder.with_client_cert_verifier(client_verifier(roots, provider)?),
     };
     let mut config = builder
         .with_single_cert(chain, key)
         .map_err(|error| fault("certificate and key", &error))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = wishes.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     // Agents connect seldom and stay: tickets would only cost memory.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});

@@ -37,6 +37,10 @@ pub enum Door {
     ModifyHunt,
     /// Remove hunts with their collections.
     DeleteHunts,
+    /// Remove a collection with what it brought.
+    DeleteFlow,
+    /// Take a collection or a hunt out of the server as one file.
+    Export,
     /// See who signs in, and who may do what.
     ShowUsers,
     /// Make, lock and unlock users, and change others' passwords.
@@ -51,7 +55,7 @@ pub enum Door {
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Query,
         Self::Collect,
         Self::Cancel,
@@ -68,6 +72,8 @@ impl Door {
         Self::StartHunt,
         Self::ModifyHunt,
         Self::DeleteHunts,
+        Self::DeleteFlow,
+        Self::Export,
         Self::ShowUsers,
         Self::ManageUsers,
         Self::Grant,
@@ -83,6 +89,8 @@ impl Door {
             Self::Collect | Self::Cancel | Self::CreateHunt | Self::ModifyHunt => {
                 &[Permission::CollectClient]
             }
+            Self::DeleteFlow => &[Permission::DeleteResults],
+            Self::Export => &[Permission::PrepareResults],
             Self::StartHunt => &[Permission::StartHunt],
             Self::Results
             | Self::Uploads
@@ -107,9 +115,9 @@ impl Door {
         match self {
             Self::Query => "query",
             Self::Collect => "artifacts collect",
-            Self::Cancel => "the page of a collection",
+            Self::Cancel => "flow cancel, the page of a collection",
             Self::ShowArtifacts => "the pages of artifacts",
-            Self::Results => "artifacts collect, unless with --no_wait",
+            Self::Results => "flow list, artifacts collect unless with --no_wait",
             Self::Uploads => "artifacts uploads",
             Self::ShowClients => "client list, client show, client search",
             Self::LabelClients => "client label",
@@ -121,6 +129,8 @@ impl Door {
             Self::StartHunt => "hunt create, hunt resume, hunt add",
             Self::ModifyHunt => "hunt pause, hunt stop",
             Self::DeleteHunts => "hunt delete",
+            Self::DeleteFlow => "flow delete",
+            Self::Export => "flow export, hunt export",
             Self::ShowUsers => "user list, user show, acl show",
             Self::ManageUsers => "user add, user password, user lock, user unlock",
             Self::Grant => "acl grant, user add --role, config api_client --role",
@@ -149,6 +159,8 @@ impl Door {
             Self::StartHunt => "StartHunt",
             Self::ModifyHunt => "ModifyHunt",
             Self::DeleteHunts => "hunt_delete",
+            Self::DeleteFlow => "delete_flow",
+            Self::Export => "CreateDownload",
             Self::ShowUsers => "ShowUsers",
             Self::ManageUsers => "ManageUsers",
             Self::Grant => "user_grant",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use troodon_vql::Permission;
 
-use super::id::OrgId;
+use super::id::{ArtifactName, OrgId};
 use super::role::{Rights, Role};
 
 /// Roles, and permissions beside them.
@@ -15,6 +15,8 @@ pub struct Policy {
     pub roles: BTreeSet<Role>,
     /// Permissions given one by one.
     pub extra: Rights,
+    /// Queues of events to which the principal may send.
+    pub publish: BTreeSet<String>,
 }
 
 /// A policy that is none.
@@ -44,7 +46,7 @@ impl Policy {
     /// These roles and nothing else.
     #[must_use]
     pub fn of(roles: impl IntoIterator<Item = Role>) -> Self {
-        Self { roles: roles.into_iter().collect(), extra: Rights::NONE }
+        Self { roles: roles.into_iter().collect(), ..Self::default() }
     }
 
     /// What the principal may do there.
@@ -58,7 +60,8 @@ impl Policy {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.roles.extend(other.roles);
-        Self { roles: self.roles, extra: self.extra.and(other.extra) }
+        self.publish.extend(other.publish);
+        Self { extra: self.extra.and(other.extra), ..self }
     }
 
     /// Reads a policy with the field names of Velociraptor's ACL records, in either spelling of theirs.
@@ -72,6 +75,10 @@ impl Policy {
         for (name, value) in fields {
             if name == "roles" {
                 policy.roles = roles(&value)?;
+                continue;
+            }
+            if matches!(name.as_str(), "publish_queues" | "publishQueues") {
+                policy.publish = queues(&value)?;
                 continue;
             }
             let permission = field_named(&name).ok_or_else(|| PolicyFault::Field(name.clone()))?;
@@ -94,8 +101,29 @@ impl Policy {
         for permission in self.extra.iter() {
             fields.insert(field(permission), Value::Bool(true));
         }
+        if !self.publish.is_empty() {
+            let queues = self.publish.iter().map(String::as_str).collect();
+            fields.insert("publish_queues".into(), queues);
+        }
         Value::Object(fields)
     }
+}
+
+fn queues(value: &Value) -> Result<BTreeSet<String>, PolicyFault> {
+    let wrong = || PolicyFault::Value("publish_queues".into(), "a list of names of artifacts");
+    // A list of one is written as a text in queries.
+    let names = match value {
+        Value::String(_) => std::slice::from_ref(value),
+        other => other.as_array().ok_or_else(wrong)?,
+    };
+    names
+        .iter()
+        .map(|name| {
+            let name: ArtifactName =
+                name.as_str().and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+            Ok(name.as_str().to_owned())
+        })
+        .collect()
 }
 
 fn roles(value: &Value) -> Result<BTreeSet<Role>, PolicyFault> {
@@ -134,6 +162,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
+        let queues = r#"{"publish_queues":["Server.Test/Source"]}"#;
+        assert_eq!(Policy::parse(queues).unwrap().to_json().to_string(), queues);
         let text = r#"{"roles":["reader"],"label_clients":true}"#;
         let policy = Policy::parse(text).unwrap();
         assert_eq!(policy.to_json().to_string(), text);
@@ -151,6 +181,8 @@ mod tests {
             (r#"{"super_user":true}"#, "no field `super_user`"),
             (r#"{"publish":true}"#, "no field `publish`"),
             (r#"{"EXECVE":true}"#, "no field `EXECVE`"),
+            (r#"{"publish_queues":true}"#, "a list of names"),
+            (r#"{"publish_queues":["../x"]}"#, "a list of names"),
             (r#"{"execve":1}"#, "true or false"),
         ] {
             let fault = Policy::parse(text).unwrap_err().to_string();

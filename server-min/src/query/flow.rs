@@ -6,7 +6,8 @@ use troodon_vql::{
 };
 
 use super::json::{self, dict, line, texts};
-use super::{Backend, backend, fault};
+use super::{Backend, backend, event, fault};
+use crate::export::safe_name;
 use crate::limits::QUERY_FLOWS;
 use crate::model::flow::Flow;
 use crate::model::id::{ArtifactName, ClientId, FlowId};
@@ -110,9 +111,9 @@ fn flow_results(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>
 
 static SOURCE: Plugin = Plugin::new(
     "source",
-    "Yields stored rows: of a collection when flow_id is given, else the events that a client sent.",
+    "Yields stored rows: of a collection when flow_id is given, else the events that a client sent, or the server's.",
     &[
-        CLIENT,
+        Arg::optional("client_id", Kind::String, "Which client; `server` or nothing for events of the server."),
         Arg::optional("flow_id", Kind::String, "Which collection."),
         Arg::optional("artifact", Kind::String, "The artifact, with a slash and its source if it has one."),
         Arg::optional("source", Kind::String, "The source."),
@@ -130,18 +131,7 @@ fn source(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Faul
     if args.has("flow_id") {
         return stored_rows(&backend, &args);
     }
-    let Some(name) = artifact_name(&args)? else {
-        return Err(Fault::error("name an artifact, or a flow_id"));
-    };
-    let start = args.value("start_time").map_or(Ok(0), micros)?;
-    let end = args.value("end_time").map_or(Ok(u64::MAX), micros)?;
-    let client = client_id(&args)?;
-    let mut events = backend.store.events(&client, &name, start..end);
-    Ok(Box::new(Pull::new(move |_| {
-        let Some(event) = events.next() else { return Ok(None) };
-        let event = event.map_err(fault)?;
-        json::event(&event.row, client.as_str(), event.received_us).map(Some)
-    })))
+    event::stored(&backend, &args)
 }
 
 fn stored_rows(backend: &Backend, args: &Args) -> Result<Box<dyn Rows>, Fault> {
@@ -189,12 +179,21 @@ static UPLOADS: Plugin = Plugin::new(
 .on(Availability::Server);
 
 fn uploads(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
-    let files = backend(cx)?.store.uploads(&client_id(&args)?, &flow_id(&args)?).map_err(fault)?;
-    let mut files = files.into_iter();
-    Ok(Box::new(Pull::new(move |_| Ok(files.next().map(|file| file_row(&file))))))
+    let (client, flow) = (client_id(&args)?, flow_id(&args)?);
+    let mut files = backend(cx)?.store.uploads(&client, &flow).map_err(fault)?.into_iter();
+    Ok(Box::new(Pull::new(move |_| Ok(files.next().map(|file| file_row(&client, &flow, &file))))))
 }
 
-fn file_row(file: &Upload) -> Row {
+fn file_row(client: &ClientId, flow: &FlowId, file: &Upload) -> Row {
+    let name = safe_name(file.number, &file.path);
+    let place = ["clients", client.as_str(), "collections", flow.as_str(), "uploads", &name];
+    let stored = [
+        ("Path", Value::from(file.path.as_str())),
+        ("Size", Value::from(file.size)),
+        ("StoredSize", Value::from(file.stored)),
+        ("Accessor", Value::from(file.accessor.as_str())),
+        ("Components", texts(place)),
+    ];
     dict([
         ("started", Value::from(file.started_us)),
         ("client_path", Value::from(file.path.as_str())),
@@ -203,6 +202,7 @@ fn file_row(file: &Upload) -> Row {
         ("uploaded_size", Value::from(file.stored)),
         ("complete", Value::Bool(file.complete)),
         ("upload_number", Value::from(file.number)),
+        ("Upload", Value::Dict(dict(stored))),
     ])
 }
 

@@ -62,7 +62,7 @@ impl Store {
     /// Event rows that arrived within a time, in microseconds since 1970, oldest first.
     #[must_use]
     pub fn events(&self, client: &ClientId, name: &ArtifactName, time: Range<u64>) -> EventReader {
-        self.event_reader(client, name, time, false)
+        EventReader::new(self.clone(), Some(*client), name, time, false)
     }
 
     /// Query logs of event queries, like [`Store::events`].
@@ -73,34 +73,25 @@ impl Store {
         name: &ArtifactName,
         time: Range<u64>,
     ) -> EventReader {
-        self.event_reader(client, name, time, true)
-    }
-
-    fn event_reader(
-        &self,
-        client: &ClientId,
-        name: &ArtifactName,
-        time: Range<u64>,
-        log: bool,
-    ) -> EventReader {
-        EventReader {
-            store: self.clone(),
-            client: *client,
-            name: name.clone(),
-            log,
-            position: (time.start, 0),
-            end_us: time.end,
-            done: false,
-            received_us: 0,
-            lines: Lines::default(),
-        }
+        EventReader::new(self.clone(), Some(*client), name, time, true)
     }
 }
+
+const OF_CLIENT: &str = "SELECT number, received_us, rows, raw_bytes, data FROM event \
+                         WHERE client = ?1 AND name = ?2 AND log = ?3 \
+                         AND (received_us, number) > (?4, ?5) AND received_us < ?6 \
+                         ORDER BY received_us, number LIMIT 1";
+/// With the same parameters, of which the first and the third mean nothing here.
+const OF_SERVER: &str = "SELECT number, received_us, rows, raw_bytes, data FROM server_event \
+                         WHERE ?1 = '' AND name = ?2 AND ?3 = 0 \
+                         AND (received_us, number) > (?4, ?5) AND received_us < ?6 \
+                         ORDER BY received_us, number LIMIT 1";
 
 /// Event rows one after the other; holds one chunk at a time and no lock.
 pub struct EventReader {
     store: Store,
-    client: ClientId,
+    /// `None`: events of the server.
+    client: Option<ClientId>,
     name: ArtifactName,
     log: bool,
     /// Time and number behind which the next chunk is.
@@ -112,18 +103,35 @@ pub struct EventReader {
 }
 
 impl EventReader {
+    pub(super) fn new(
+        store: Store,
+        client: Option<ClientId>,
+        name: &ArtifactName,
+        time: Range<u64>,
+        log: bool,
+    ) -> Self {
+        Self {
+            store,
+            client,
+            name: name.clone(),
+            log,
+            position: (time.start, 0),
+            end_us: time.end,
+            done: false,
+            received_us: 0,
+            lines: Lines::default(),
+        }
+    }
+
     /// Fetches the next chunk. Answers false at the end.
     fn advance(&mut self) -> Result<bool, StoreError> {
         let (from, behind) = self.position;
         let found = self.store.read(|db| {
-            let sql = "SELECT number, received_us, rows, raw_bytes, data FROM event \
-                       WHERE client = ?1 AND name = ?2 AND log = ?3 \
-                       AND (received_us, number) > (?4, ?5) AND received_us < ?6 \
-                       ORDER BY received_us, number LIMIT 1";
+            let sql = if self.client.is_some() { OF_CLIENT } else { OF_SERVER };
             let mut query = db.prepare_cached(sql)?;
             let end = signed(self.end_us);
             let mut rows = query.query(params![
-                self.client.as_str(),
+                self.client.as_ref().map_or("", ClientId::as_str),
                 self.name.as_str(),
                 self.log,
                 signed(from),

@@ -127,12 +127,8 @@ impl Store {
     /// The store cannot be written.
     pub fn delete_flow(&self, client: &ClientId, id: &FlowId) -> Result<bool, StoreError> {
         let (client, id) = (*client, id.clone());
-        let number = self.write(move |db| match existing(db, &client, &id) {
-            Ok((number, _)) => {
-                retire(db, &[number])?;
-                db.execute("DELETE FROM flow WHERE number = ?1", [number])?;
-                Ok(Some(number))
-            }
+        let number = self.write(move |db| match delete(db, &client, &id) {
+            Ok(number) => Ok(Some(number)),
             Err(StoreError::NoFlow { .. }) => Ok(None),
             Err(other) => Err(other),
         })?;
@@ -187,6 +183,14 @@ pub(super) fn retire(db: &Connection, numbers: &[i64]) -> Result<(), StoreError>
         setting::put(db, Setting::RetiredFlow, &highest.to_be_bytes())?;
     }
     Ok(())
+}
+
+/// Removes a collection with its results; answers its number, whose files are to be removed behind the transaction.
+pub(crate) fn delete(db: &Connection, client: &ClientId, id: &FlowId) -> Result<i64, StoreError> {
+    let (number, _) = existing(db, client, id)?;
+    retire(db, &[number])?;
+    db.execute("DELETE FROM flow WHERE number = ?1", [number])?;
+    Ok(number)
 }
 
 /// The numbers of all collections of a client.

@@ -295,6 +295,11 @@ fn note(db: &Connection, hunt: i64, client: &ClientId, flow: &FlowId) -> Result<
     Ok(())
 }
 
+/// The number of a hunt; a missing one is an error.
+pub(crate) fn number_of(db: &Connection, id: &HuntId) -> Result<i64, StoreError> {
+    existing(db, id).map(|(number, _)| number)
+}
+
 /// A hunt with its number; a missing one is an error.
 fn existing(db: &Connection, id: &HuntId) -> Result<(i64, Hunt), StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM hunt WHERE id = ?1");

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use rusqlite::Row;
 
-use super::{Store, StoreError, flow, unsigned};
-use crate::model::id::{ClientId, FlowId};
+use super::{Store, StoreError, flow, hunt, unsigned};
+use crate::model::id::{ClientId, FlowId, HuntId};
 
 /// One file of a collection, as the agent describes it. Times are nanoseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,15 +101,48 @@ impl Store {
         flows.iter().try_for_each(|flow| self.remove_upload_folder(*flow))
     }
 
+    /// Where the download of a collection lies, once it is made.
+    ///
+    /// # Errors
+    /// [`StoreError::NoFlow`], or the store cannot be read.
+    pub fn flow_download(&self, client: &ClientId, id: &FlowId) -> Result<PathBuf, StoreError> {
+        let (number, _) = self.read(|db| flow::existing(db, client, id))?;
+        Ok(self.download(&format!("flow-{number}")))
+    }
+
+    /// Where the download of a hunt lies, once it is made.
+    ///
+    /// # Errors
+    /// [`StoreError::NoHunt`], or the store cannot be read.
+    pub fn hunt_download(&self, id: &HuntId) -> Result<PathBuf, StoreError> {
+        let number = self.read(|db| hunt::number_of(db, id))?;
+        Ok(self.download(&format!("hunt-{number}")))
+    }
+
+    fn download(&self, name: &str) -> PathBuf {
+        self.shared.folder.join("downloads").join(format!("{name}.zip"))
+    }
+
+    /// Removes the download of a hunt that is gone.
+    pub(crate) fn remove_hunt_download(&self, hunt: i64) -> Result<(), StoreError> {
+        absent(fs::remove_file(self.download(&format!("hunt-{hunt}"))))
+    }
+
     pub(super) fn remove_upload_folder(&self, flow: i64) -> Result<(), StoreError> {
-        match fs::remove_dir_all(self.upload_folder(flow)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        absent(fs::remove_file(self.download(&format!("flow-{flow}"))))?;
+        absent(fs::remove_dir_all(self.upload_folder(flow)))
     }
 
     fn upload_folder(&self, flow: i64) -> PathBuf {
         self.shared.folder.join(UPLOADS).join(flow.to_string())
+    }
+}
+
+/// What was not there is gone as well.
+fn absent(removed: io::Result<()>) -> Result<(), StoreError> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -14,6 +14,7 @@ mod collections;
 mod durability;
 mod enrolment;
 mod events;
+mod exports;
 mod hunts;
 mod polls;
 mod recorded;

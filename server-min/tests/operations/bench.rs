@@ -1,6 +1,6 @@
 //! A deployment in a folder of its own, and its command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -10,7 +10,7 @@ use troodon_server::store::Store;
 pub struct Bench {
     pub config: PathBuf,
     pub store: Store,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -32,7 +32,7 @@ impl Bench {
         assert!(made.status.success(), "{}", text(&made.stderr));
         let config = folder.path().join("server.config.yaml");
         std::fs::write(&config, made.stdout).unwrap();
-        Self { config, store: Store::open(&data).unwrap(), _folder: folder }
+        Self { config, store: Store::open(&data).unwrap(), folder }
     }
 
     /// A client with this number.
@@ -43,9 +43,18 @@ impl Bench {
         id
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_troodon"));
-        command.arg("--config").arg(&self.config).args(arguments).output().unwrap()
+        command.arg("--config").arg(&self.config).args(arguments);
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     /// The standard output of a command that succeeds.

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod api;
 mod bench;
 mod clients;
 mod hunts;
+mod people;

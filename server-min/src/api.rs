@@ -1,0 +1,133 @@
+//! Programs ask here: gRPC on a port of its own, for holders of a certificate of the internal authority.
+//!
+//! Who asks is the name in the certificate, and nothing else that comes with a request. A certificate opens the
+//! connection only: what its holder may do stands in a policy, and without one it may do nothing.
+
+mod caller;
+mod event;
+mod file;
+mod listen;
+mod query;
+mod rows;
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tonic::codegen::tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+use troodon_proto::{VqlCollectorArgs, VqlResponse};
+use troodon_vql::Registry;
+
+use crate::acl::Acl;
+use crate::launcher::Launcher;
+use crate::limits;
+use crate::monitoring::Monitoring;
+use crate::store::Store;
+
+pub use listen::{ApiError, Bound};
+
+#[allow(
+    missing_docs,
+    clippy::pedantic,
+    clippy::default_trait_access,
+    unused_qualifications,
+    reason = "generated; the comments of the schema become its documentation"
+)]
+mod generated {
+    tonic::include_proto!("proto");
+}
+
+use generated::api_server::Api as Calls;
+use generated::health_check_response::Status as Health;
+use generated::{
+    HealthCheckRequest, HealthCheckResponse, Nothing, PushEventRequest, VfsFileBuffer,
+};
+
+/// What the API needs to know.
+pub struct Settings {
+    /// `API.bind_address`, `API.bind_port`; port 0 lets the system choose.
+    pub bind: SocketAddr,
+    /// PEM of the authority whose certificates open a connection.
+    pub authority: String,
+    /// PEM of the server's certificate.
+    pub certificate: String,
+    /// PEM of its key.
+    pub key_pem: zeroize::Zeroizing<String>,
+}
+
+/// What the calls work on.
+#[derive(Clone)]
+pub struct Services {
+    /// Where everything is kept.
+    pub store: Store,
+    /// Who may do what.
+    pub acl: Acl,
+    /// The one door for collections.
+    pub launcher: Arc<Launcher>,
+    /// What clients watch.
+    pub monitoring: Arc<Monitoring>,
+    /// What queries can use.
+    pub registry: Arc<Registry>,
+}
+
+/// The calls.
+struct Api {
+    services: Services,
+    queries: Arc<Semaphore>,
+}
+
+impl Api {
+    fn new(services: Services) -> Self {
+        Self { services, queries: Arc::new(Semaphore::new(limits::API_QUERIES)) }
+    }
+}
+
+type Answers = Pin<Box<dyn Stream<Item = Result<VqlResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Calls for Api {
+    type QueryStream = Answers;
+
+    async fn query(&self, request: Request<VqlCollectorArgs>) -> Result<Response<Answers>, Status> {
+        let caller = caller::of(&request, &self.services)?;
+        let turn = Arc::clone(&self.queries).try_acquire_owned();
+        let turn = turn.map_err(|_| Status::resource_exhausted("too many queries run already"))?;
+        let answers = query::start(self.services.clone(), caller, request.into_inner(), turn);
+        Ok(Response::new(answers.await?))
+    }
+
+    async fn vfs_get_buffer(
+        &self,
+        request: Request<VfsFileBuffer>,
+    ) -> Result<Response<VfsFileBuffer>, Status> {
+        let caller = caller::of(&request, &self.services)?;
+        let (services, wanted) = (self.services.clone(), request.into_inner());
+        let read = move || file::read(&services, caller, wanted);
+        let part = tokio::task::spawn_blocking(read).await;
+        part.map_err(|_| Status::internal("the server is ending"))?.map(Response::new)
+    }
+
+    async fn push_events(
+        &self,
+        request: Request<PushEventRequest>,
+    ) -> Result<Response<Nothing>, Status> {
+        let caller = caller::named(&request)?;
+        let (services, sent) = (self.services.clone(), request.into_inner());
+        let keep = move || event::keep(&services, caller, &sent);
+        let kept = tokio::task::spawn_blocking(keep).await;
+        kept.map_err(|_| Status::internal("the server is ending"))??;
+        Ok(Response::new(Nothing {}))
+    }
+
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        caller::of(&request, &self.services)?;
+        let works = self.services.store.read_async(|db| Ok(db.execute_batch("SELECT 1")?)).await;
+        let status = if works.is_ok() { Health::Serving } else { Health::NotServing };
+        Ok(Response::new(HealthCheckResponse { status: status.into() }))
+    }
+}

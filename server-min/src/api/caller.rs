@@ -1,0 +1,78 @@
+//! Who asks: the name in the certificate that opened the connection.
+
+use tonic::{Request, Status};
+use troodon_vql::Permission;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+use x509_cert::der::asn1::{PrintableStringRef, Utf8StringRef};
+use x509_cert::der::oid::db::rfc4519::CN;
+
+use super::Services;
+use crate::acl::Principal;
+use crate::actor::{ActError, Actor};
+use crate::model::decision::Standing;
+use crate::model::id::{OrgId, UserName};
+
+/// The holder of the certificate of a connection. Only [`name_in`] makes one, and only from a certificate that TLS has
+/// verified.
+#[derive(Debug, Clone)]
+pub(super) struct Holder(UserName);
+
+/// The name in a verified certificate; `None` when it has none that a user could have.
+pub(super) fn name_in(certificate: &[u8]) -> Option<Holder> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    let subject = certificate.tbs_certificate().subject();
+    let mut names = subject.iter().filter(|one| one.oid == CN);
+    let (Some(name), None) = (names.next(), names.next()) else { return None };
+    let utf8 = name.value.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str().to_owned());
+    let text = utf8.or_else(|_| {
+        name.value.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str().to_owned())
+    });
+    text.ok()?.parse().ok().map(Holder)
+}
+
+/// Who asks, whatever they may do.
+pub(super) fn named<T>(request: &Request<T>) -> Result<Principal, Status> {
+    match request.extensions().get::<Holder>() {
+        Some(Holder(name)) => Ok(Principal::User { name: name.clone() }),
+        None => Err(Status::unauthenticated("the certificate names no user")),
+    }
+}
+
+/// Who asks. A holder without any rights is refused: such certificates open the frontend to agents.
+pub(super) fn of<T>(request: &Request<T>, services: &Services) -> Result<Principal, Status> {
+    let principal = named(request)?;
+    match services.acl.standing(&principal, &OrgId::root()) {
+        Standing::Holds(rights) if !rights.is_empty() => Ok(principal),
+        _ => {
+            let name = principal.name();
+            tracing::warn!(user = name, "a certificate without rights was shown to the API");
+            Err(Status::permission_denied(format!(
+                "Permission denied: User {name} has no rights here"
+            )))
+        }
+    }
+}
+
+/// The caller as it acts in the organisation that it names.
+pub(super) fn actor(services: &Services, caller: Principal, org: &str) -> Result<Actor, Status> {
+    let org: OrgId = org.parse().map_err(|_| Status::invalid_argument("org_id is none"))?;
+    Ok(Actor::new(services.store.clone(), services.acl.clone(), caller, org))
+}
+
+/// How a refusal is said.
+pub(super) fn status(caller: &str, needs: &[Permission], error: &ActError) -> Status {
+    match error {
+        ActError::Denied(why) => {
+            let needs = needs.iter().map(|one| one.name()).collect::<Vec<_>>().join(" ");
+            let text =
+                format!("Permission denied: User {caller} requires permission {needs} ({why})");
+            Status::permission_denied(text)
+        }
+        ActError::Wrong(why) => Status::invalid_argument(why.clone()),
+        ActError::Store(error) => {
+            tracing::error!(%error, "a call cannot be answered");
+            Status::internal("the store cannot be used")
+        }
+    }
+}

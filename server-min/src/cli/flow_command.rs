@@ -1,0 +1,147 @@
+//! `troodon flow …`, and how exports are written.
+
+use std::io::{IsTerminal, stdin, stdout};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::console::Console;
+use super::rows::{Format, RowWriter};
+use super::{Invocation, print};
+use crate::export::{self, ExportError, Exported, Wishes};
+use crate::flows;
+use crate::limits::QUERY_FLOWS;
+use crate::model::door::Door;
+use crate::model::flow::Flow;
+use crate::model::id::{ArtifactName, ClientId, FlowId};
+use crate::store::now_us;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum FlowCommand {
+    /// List the collections of a client, latest first
+    List {
+        /// As C.0123456789abcdef
+        client: ClientId,
+        /// How they are printed
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// End a collection, on the agent as well
+    Cancel(Which),
+    /// Remove a collection with its rows and files
+    Delete(Which),
+    /// Write a collection to a zip file: rows, logs, files, and a list with their hashes
+    Export {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// As C.0123456789abcdef
+    client: ClientId,
+    /// As F.ABCDEFGHIJKLM
+    flow: FlowId,
+}
+
+/// Where an export goes, and how.
+#[derive(Debug, Args)]
+pub(super) struct Target {
+    /// The zip file; it must not be there yet
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Encrypt with a password, which is the first line of the standard input
+    #[arg(long)]
+    encrypt: bool,
+}
+
+pub(super) fn run(invocation: &Invocation, command: &FlowCommand) -> Result<()> {
+    let console = Console::open(invocation)?;
+    match command {
+        FlowCommand::List { client, format } => list(&console, client, *format),
+        FlowCommand::Cancel(Which { client, flow }) => {
+            if !flows::cancel(&console.actor(), client, flow)? {
+                bail!("{flow} is over already");
+            }
+            Ok(())
+        }
+        FlowCommand::Delete(Which { client, flow }) => {
+            flows::delete(&console.actor(), client, flow)?;
+            print(&format!("{flow} is gone\n"))
+        }
+        FlowCommand::Export { which: Which { client, flow }, target } => {
+            let details = json!({"client_id": client.as_str(), "flow_id": flow.as_str()});
+            console.enter(Door::Export, details)?;
+            let store = &console.store;
+            write(target, |file, wishes| export::flow(store, client, flow, wishes, file))
+        }
+    }
+}
+
+/// Writes an export, and says what is in it.
+pub(super) fn write(
+    target: &Target,
+    make: impl FnOnce(&mut std::fs::File, &Wishes) -> Result<Exported, ExportError>,
+) -> Result<()> {
+    let path: &Path = &target.file;
+    ensure!(!path.exists(), "{}: there is such a file already", path.display());
+    let wishes = Wishes { password: target.encrypt.then(password).transpose()? };
+    let made = export::replace(path, |file| make(file, &wishes));
+    let Exported { entries, bytes } = match made {
+        Err(ExportError::Io(error)) => {
+            return Err(error).with_context(|| path.display().to_string());
+        }
+        made => made?,
+    };
+    eprintln!("{}: {entries} entries, {bytes} bytes before compression", path.display());
+    Ok(())
+}
+
+fn password() -> Result<Zeroizing<String>> {
+    if stdin().is_terminal() {
+        eprint!("Password (it is shown while you type): ");
+    }
+    let mut line = Zeroizing::new(String::new());
+    stdin().read_line(&mut line).context("the standard input cannot be read")?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    ensure!(!password.is_empty(), "an empty password encrypts nothing");
+    Ok(Zeroizing::new(password.to_owned()))
+}
+
+fn list(console: &Console, client: &ClientId, format: Format) -> Result<()> {
+    console.enter(Door::Results, json!({"client_id": client.as_str()}))?;
+    let mut writer = RowWriter::new(stdout().lock(), format);
+    let mut skip = 0;
+    loop {
+        let page = console.store.flows(client, skip, QUERY_FLOWS)?;
+        for flow in &page {
+            let columns = columns(flow).into_iter();
+            writer.row(columns.map(|(name, value)| (name.to_owned(), value)).collect())?;
+        }
+        skip += page.len();
+        if page.len() < QUERY_FLOWS {
+            writer.finish().context("the standard output cannot be written")?;
+            return Ok(());
+        }
+    }
+}
+
+fn columns(flow: &Flow) -> [(&'static str, Value); 7] {
+    let artifacts: Vec<&str> = flow.artifacts.iter().map(ArtifactName::as_str).collect();
+    let totals = flow.totals();
+    [
+        ("flow_id", flow.id.as_str().into()),
+        ("state", flow.state(now_us()).name().into()),
+        ("artifacts", artifacts.join(" ").into()),
+        ("creator", flow.creator.as_str().into()),
+        ("rows", totals.rows.into()),
+        ("files", totals.uploaded_files.into()),
+        ("status", flow.status().into()),
+    ]
+}

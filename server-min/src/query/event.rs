@@ -1,0 +1,154 @@
+//! Events as queries see them: `monitoring()`, `watch_monitoring()`, `send_event()`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use troodon_vql::{
+    Arg, Args, Availability, Context, Fault, Function, Instant, Kind, Permission, Plugin, Pull,
+    Rows, Scope, Step, Value, json as vql_json,
+};
+
+use super::flow::{artifact_name, micros};
+use super::{Backend, backend, fault, json};
+use crate::events;
+use crate::limits::FOLLOW_MS;
+use crate::model::id::ArtifactName;
+use crate::store::event::EventReader;
+use crate::store::server_event::{Arrived, Mark};
+
+pub(super) const PLUGINS: &[&Plugin] = &[&MONITORING, &WATCH_MONITORING];
+pub(super) const FUNCTIONS: &[&Function] = &[&SEND_EVENT];
+
+/// Whose events those of the server are.
+const SERVER: &str = "server";
+
+const ARTIFACT: Arg = Arg::required(
+    "artifact",
+    Kind::String,
+    "The artifact, with a slash and its source if it has one.",
+);
+const SOURCE: Arg = Arg::optional("source", Kind::String, "The source.");
+
+static MONITORING: Plugin = Plugin::new(
+    "monitoring",
+    "Yields stored events: of a client, or without one of the server.",
+    &[
+        ARTIFACT,
+        SOURCE,
+        Arg::optional("client_id", Kind::String, "Whose; `server` or nothing for the server's."),
+        Arg::optional(
+            "start_time",
+            Kind::Any,
+            "Events that arrived from then on: a time or seconds since 1970.",
+        ),
+        Arg::optional(
+            "end_time",
+            Kind::Any,
+            "Events that arrived before: a time or seconds since 1970.",
+        ),
+    ],
+    monitoring,
+)
+.needs(&[Permission::ReadResults])
+.on(Availability::Server);
+
+fn monitoring(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
+    stored(&*backend(cx)?, &args)
+}
+
+/// Events of a client or of the server, as the arguments say.
+pub(super) fn stored(backend: &Backend, args: &Args) -> Result<Box<dyn Rows>, Fault> {
+    let Some(name) = artifact_name(args)? else {
+        return Err(Fault::error("name an artifact"));
+    };
+    let start = args.value("start_time").map_or(Ok(0), micros)?;
+    let end = args.value("end_time").map_or(Ok(u64::MAX), micros)?;
+    let (whose, events): (String, EventReader) = match args.string("client_id").as_deref() {
+        None | Some("" | SERVER) => {
+            (SERVER.to_owned(), backend.store.server_events(&name, start..end))
+        }
+        Some(id) => {
+            let client = id.parse().map_err(fault)?;
+            (id.to_owned(), backend.store.events(&client, &name, start..end))
+        }
+    };
+    let mut events = events;
+    Ok(Box::new(Pull::new(move |cx| {
+        cx.charge(1)?;
+        let Some(event) = events.next() else { return Ok(None) };
+        let event = event.map_err(fault)?;
+        json::event(&event.row, &whose, event.received_us).map(Some)
+    })))
+}
+
+static WATCH_MONITORING: Plugin = Plugin::new(
+    "watch_monitoring",
+    "Yields events as they arrive, from all clients and from the server, until it is stopped.",
+    &[ARTIFACT, SOURCE],
+    watch_monitoring,
+)
+.needs(&[Permission::ReadResults])
+.on(Availability::Server);
+
+fn watch_monitoring(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
+    let backend = backend(cx)?;
+    let Some(name) = artifact_name(&args)? else {
+        return Err(Fault::error("name an artifact"));
+    };
+    let mark = backend.store.latest_events().map_err(fault)?;
+    let (arrived, due) = (Vec::new().into_iter(), cx.instant());
+    Ok(Box::new(Follow { backend, name, mark, arrived, due }))
+}
+
+/// Events behind a place.
+struct Follow {
+    backend: Arc<Backend>,
+    name: ArtifactName,
+    mark: Mark,
+    arrived: std::vec::IntoIter<Arrived>,
+    /// When the store is looked at again.
+    due: Instant,
+}
+
+impl Rows for Follow {
+    fn next(&mut self, cx: &mut Context) -> Result<Step, Fault> {
+        cx.charge(1)?;
+        if self.arrived.len() == 0 {
+            if cx.instant() < self.due {
+                return Ok(Step::Pending(self.due));
+            }
+            let found = self.backend.store.events_behind(&self.name, self.mark);
+            let (arrived, mark) = found.map_err(fault)?;
+            (self.arrived, self.mark) = (arrived.into_iter(), mark);
+        }
+        match self.arrived.next() {
+            None => {
+                self.due = cx.instant().after(Duration::from_millis(FOLLOW_MS));
+                Ok(Step::Pending(self.due))
+            }
+            Some(Arrived { client, received_us, row }) => {
+                let whose = client.as_ref().map_or(SERVER, |id| id.as_str());
+                Ok(Step::Row(json::event(&row, whose, received_us)?))
+            }
+        }
+    }
+}
+
+static SEND_EVENT: Function = Function::new(
+    "send_event",
+    "Keeps an event of the server under the name of an artifact; answers TRUE.",
+    &[ARTIFACT, Arg::required("row", Kind::Dict, "The event.")],
+    send_event,
+)
+.needs(&[Permission::ServerAdmin])
+.on(Availability::Server);
+
+fn send_event(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let (Some(queue), Some(row)) = (artifact_name(args)?, args.dict("row")) else {
+        return Err(Fault::error("name an artifact and give a row"));
+    };
+    let mut line = Vec::new();
+    vql_json::write_row(row, &mut line);
+    events::send(&backend(cx)?.actor(), &queue, &line).map_err(fault)?;
+    Ok(Value::Bool(true))
+}
