@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use troodon_vql::syntax::{parse_program, reformat};
 use troodon_vql::{Event, Session, reference};
 
@@ -80,14 +80,24 @@ pub enum VqlCommand {
     /// List plugins, functions and accessors
     List {
         /// A part of the name, in any letter case
-        #[arg(value_name = "TEXT", default_value = "")]
+        #[arg(value_name = "TEXT", default_value = "", conflicts_with = "format")]
         text: String,
+        /// Print all with their arguments, for programs
+        #[arg(long, value_enum)]
+        format: Option<ListFormat>,
     },
     /// Explain a plugin or function: what it does, its arguments, the permissions it needs
     Show {
         /// Its name
         name: String,
     },
+}
+
+/// How a list of names is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ListFormat {
+    /// A list in JSON, a line for each name
+    Json,
 }
 
 impl VqlCommand {
@@ -99,7 +109,8 @@ impl VqlCommand {
     pub fn run(self) -> Result<()> {
         let registry = plugin::registry();
         let text = match self {
-            Self::List { text } => reference::list(&registry, &text),
+            Self::List { format: Some(ListFormat::Json), .. } => reference::json(&registry),
+            Self::List { text, format: None } => reference::list(&registry, &text),
             Self::Show { name } => reference::show(&registry, &name).with_context(|| {
                 format!(
                     "no plugin or function is called `{name}`; `troodon-agent vql list` shows all"

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use troodon_vql::syntax::reformat;
 use troodon_vql::{
     Budget, Case, Event, Now, Pattern, Program, Query, Registry, Row, Session, Setup, json,
 };
 
-/// A text is refused, or its printed form is the same query.
+/// A text is refused, or its printed form and its layout are the same query.
 pub fn text(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let program = match Program::parse(text) {
@@ -16,6 +17,9 @@ pub fn text(data: &[u8]) {
     let printed: Vec<_> = program.statements().iter().map(ToString::to_string).collect();
     let again = Program::parse(&printed.join("\n")).expect("a printed query is a query");
     assert_eq!(program.statements(), again.statements(), "{printed:?}");
+    let lines = reformat(text).expect("a query can be laid out");
+    let again = Program::parse(&lines).expect("a laid out query is a query");
+    assert_eq!(program.statements(), again.statements(), "{lines}");
 }
 
 /// A query ends within a small budget, and its rows are lines of JSON.

@@ -9,6 +9,7 @@ mod check;
 mod definition;
 mod inference;
 mod lenient;
+mod missing;
 mod repository;
 mod vql;
 
@@ -16,6 +17,7 @@ pub use definition::{
     Artifact, ArtifactType, ColumnType, Located, NotebookCell, Parameter, Resources, Source, Tool,
 };
 pub use inference::{Reason, powers, undeclared};
+pub use missing::{Missing, missing};
 pub use repository::{Entry, Origin, Repository, yaml_files};
 pub use vql::{Statement, VqlFault, references, statements};
 

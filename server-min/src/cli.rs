@@ -18,6 +18,7 @@ mod query_command;
 mod rows;
 mod uploads;
 mod user_command;
+mod verify;
 mod vql_command;
 
 use std::ffi::OsString;

@@ -104,7 +104,7 @@ fn mistakes_in_queries_point_into_the_file() {
     let bare = "name: A\nsources:\n  - query: SELECT FROM FROM scope()\n";
     assert!(refusal(bare).starts_with("a.yaml:3:19: query: "), "{}", refusal(bare));
     let several = "name: A\nsources:\n  - query: SELECT 1: 2,\n      3 FROM FROM\n";
-    assert!(refusal(several).starts_with("a.yaml:3:20: query: "), "{}", refusal(several));
+    assert!(refusal(several).starts_with("a.yaml:3:20: "), "{}", refusal(several));
 }
 
 #[test]
@@ -186,6 +186,36 @@ fn what_a_definition_can_do_is_printed() {
          Custom.Shell: EXECVE by execve() in Custom.Shell\n\
          2 definitions are fine\n"
     );
+}
+
+#[test]
+fn verify_shows_what_the_host_of_an_artifact_does_not_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, rest: &str| {
+        std::fs::write(
+            folder.path().join(name),
+            format!("name: {}\n{rest}", name.trim_end_matches(".yaml")),
+        )
+        .unwrap();
+    };
+    write(
+        "Custom.A.yaml",
+        "parameters:\n- name: Rows\n  type: csv\nsources:\n- query: |\n    \
+         LET Own(x) = x + Absent(y=1)\n    SELECT Own(x=1), upcase(string='a', text=2), clients() FROM Rows\n    \
+         WHERE filter(list=Rows, condition='x=>nope(x=x)')\n- query: SELECT * FROM glob(globs='/', accessor='tape')\n",
+    );
+    write("Custom.B.yaml", "type: SERVER\nsources:\n- query: SELECT * FROM clients()\n");
+    write("Custom.C.yaml", "type: SERVER\nsources:\n- query: SELECT * FROM pslist()\n");
+    let done = troodon(&["artifacts", "verify", folder.path().to_str().unwrap()]);
+    assert!(!done.status.success());
+    let wanted = "\
+artifact  runs on  missing
+Custom.A  agent    function Absent, function clients, function nope, argument text of upcase(), accessor tape
+Custom.C  server   plugin pslist
+";
+    let printed = text(&done.stdout);
+    assert!(printed.ends_with(wanted), "{printed}");
+    assert_eq!(text(&done.stderr), "troodon: 2 of 3 definitions call what is not there\n");
 }
 
 /// A folder of definitions from elsewhere, such as a checkout of Velociraptor's.

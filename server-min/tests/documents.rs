@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use troodon_server::permission_page;
+use troodon_server::{permission_page, reference_page};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -27,6 +27,22 @@ fn the_page_of_permissions_is_what_the_code_does() {
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
     assert!(kept == page, "docs/permissions.md is stale: run this test with UPDATE=1");
+}
+
+/// `UPDATE=1 cargo test -p troodon-server --test documents` writes the pages anew, after
+/// `UPDATE=1 cargo test -p troodon-agent --test names` has written what agents offer.
+#[test]
+fn the_reference_of_the_language_is_what_the_engine_checks() {
+    let folder = root().join("docs/vql");
+    for (name, page) in reference_page::pages().unwrap() {
+        let path = folder.join(name);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, &page).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(kept == page, "docs/vql/{name} is stale: run this test with UPDATE=1");
+    }
 }
 
 #[test]

@@ -51,6 +51,12 @@ pub const LAYOUTS_KEPT_MAX: usize = 64;
 /// board has room for it.
 pub const READ_LEN: usize = 16 * 1024;
 
+/// Bytes of a file that `hash()` reads when the call sets no `max_size`, as in Velociraptor.
+pub const HASH_LEN_DEFAULT: u64 = 100 << 20;
+
+/// Bytes of a block of `hash()`: of a file that is too long, whole blocks are hashed.
+pub const HASH_BLOCK: u64 = 64 << 10;
+
 /// Bytes that `read_file()` answers when the call sets no length.
 pub const READ_FILE_LEN_DEFAULT: usize = 4 << 20;
 

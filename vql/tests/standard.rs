@@ -252,7 +252,19 @@ fn paths_are_taken_apart_and_joined() {
         ("path_join(components=['a', 'b'], path_type='windows')", "\"a\\\\b\""),
         ("path_split(path='/a/b')", "[\"a\",\"b\"]"),
         ("relpath(path='/a/b/c', base='/a')", "\"b/c\""),
-        ("relpath(path='/x', base='/a')", "\"/x\""),
+        ("relpath(path='/x', base='/a')", "\"../x\""),
+        ("relpath(path='a', base='/a')", "\"\""),
+        ("relpath(path='a/../b//c/.', base='b')", "\"c\""),
+        ("relpath(path='a', base='../b')", "\"\""),
+        ("relpath(path='', base='')", "\".\""),
+        ("path_split(path='/')", "null"),
+        ("path_join(components=('/a/../b', './c'))", "\"/a/b/c\""),
+        (
+            "format(format='%v %q', args=(timestamp(epoch=1.5), timestamp(epoch=1)))",
+            "\"1970-01-01T00:00:01Z \\\"1970-01-01T00:00:01Z\\\"\"",
+        ),
+        ("FALSE IN ('x', )", "true"),
+        ("'ä'[:1]", "\"\\ufffd\""),
         ("pathspec(Path='/a')", "\"/a\""),
         ("pathspec(Path='/a/b').Basename", "\"b\""),
         ("pathspec(Path='/a/b').Dirname.Components", "[\"a\"]"),
@@ -281,6 +293,7 @@ fn addresses_are_understood() {
 fn the_world_of_a_query_is_what_the_host_gives_it() {
     check(&[
         ("now()", "1700000000"),
+        ("now(ns=TRUE)", "1700000000000000000"),
         ("version(plugin='glob')", "1"),
         ("version(function='nosuch') = NULL", "true"),
         ("uuid()", "\"00010203-0405-4607-8809-0a0b0c0d0e0f\""),
@@ -386,9 +399,28 @@ fn files_have_hashes() {
     assert_eq!(
         found,
         [
-            "{\"H\":{\"SHA256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}"
+            "{\"H\":{\"MD5\":\"\",\"SHA1\":\"\",\"SHA256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}"
         ]
     );
+}
+
+/// Whole blocks of 64 KiB, as the original does, and a message.
+#[test]
+fn of_a_file_that_is_too_long_the_first_blocks_are_hashed() {
+    let ask = |length: usize, max: usize| {
+        let text = format!(
+            "SELECT hash(accessor='data', path='x' * {length}, hashselect='MD5', max_size={max}).MD5 AS H FROM scope()"
+        );
+        rows(&text)
+    };
+    let (whole, log) = ask(131_072, 131_072);
+    assert!(log.is_empty(), "{log:?}");
+    let (cut, log) = ask(200_000, 150_000);
+    assert_eq!(cut, whole);
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains("only the first 131072 bytes are hashed"), "{log:?}");
+    let (nothing, _) = ask(2, 1);
+    assert_eq!(nothing, ["{\"H\":\"d41d8cd98f00b204e9800998ecf8427e\"}"]);
 }
 
 #[test]

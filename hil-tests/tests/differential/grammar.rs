@@ -1,5 +1,7 @@
 //! Queries by chance: all operators, values of all kinds, the forms of SELECT and LET, and functions that both engines have.
 
+mod library;
+
 use hil_tests::Chance;
 
 /// How deep expressions nest.
@@ -20,11 +22,15 @@ impl Grammar {
     /// One statement; a LET is followed by a SELECT that uses it.
     pub fn query(&mut self) -> String {
         self.names.clear();
-        match self.chance.below(10) {
+        match self.chance.below(16) {
             0..=3 => format!("SELECT {} AS X FROM scope()", self.expression(DEPTH)),
             4..=7 => self.select(),
             8 => self.variable(),
-            _ => self.with_parameters(),
+            9 => self.with_parameters(),
+            10 => format!("EXPLAIN {}", self.select()),
+            11 => self.aggregates(),
+            12 => self.stored_query(),
+            _ => format!("SELECT {} AS X FROM scope()", self.library()),
         }
     }
 
@@ -42,6 +48,35 @@ impl Grammar {
         self.names.clear();
         let (a, b) = (self.expression(1), self.expression(1));
         format!("LET F(A, B) = {body} SELECT F(A={a}, B={b}) AS X FROM scope()")
+    }
+
+    /// A stored query with a parameter, used as a source and as a value.
+    fn stored_query(&mut self) -> String {
+        let (source, names) = self.source();
+        self.names.extend(names);
+        self.names.push("A");
+        let (column, filter) = (self.expression(2), self.expression(1));
+        self.names.clear();
+        let arrow = self.one(&["Q(A, B=5) =", "Q(A) =", "Q(A=1) ="]);
+        let argument = self.expression(1);
+        let query = format!("LET {arrow} SELECT {column} AS X, A FROM {source} WHERE {filter}");
+        match self.chance.below(3) {
+            0 => format!("{query} SELECT * FROM Q(A={argument})"),
+            1 => format!("{query} SELECT Q(A={argument}).X AS X FROM scope()"),
+            _ => format!("{query} SELECT Q(A={argument})[0] AS X FROM scope()"),
+        }
+    }
+
+    /// Several aggregates in one row, which each keep their own state.
+    fn aggregates(&mut self) -> String {
+        let (source, names) = self.source();
+        self.names.extend(names);
+        let (item, key) = (self.expression(1), self.expression(1));
+        let outer = self.one(&["count()", "sum(item=1) + count()", "count() * 2", "max(item=2)"]);
+        format!(
+            "SELECT {outer} AS C, sum(item={item}) AS S, min(item={item}) AS Least, max(item={item}) AS Most, \
+             enumerate(items={item}) AS E FROM {source} GROUP BY {key}"
+        )
     }
 
     fn select(&mut self) -> String {
@@ -149,6 +184,11 @@ impl Grammar {
         }
     }
 
+    /// A bound of a slice.
+    fn bound(&mut self) -> &'static str {
+        self.one(&["", "0", "1", "2", "5", "-1", "-2"])
+    }
+
     fn binary(&mut self, depth: u32, operator: &str) -> String {
         let (left, right) = (self.expression(depth), self.expression(depth));
         format!("({left} {operator} {right})")
@@ -156,7 +196,16 @@ impl Grammar {
 
     fn member(&mut self, depth: u32) -> String {
         let value = self.expression(depth);
-        match self.chance.below(6) {
+        match self.chance.below(9) {
+            6 => {
+                let (from, to) = (self.bound(), self.bound());
+                format!("{}[{from}:{to}]", self.text())
+            }
+            7 => {
+                let (from, to) = (self.bound(), self.bound());
+                format!("({value}, 'b', 3)[{from}:{to}]")
+            }
+            8 => format!("{}[{}]", self.text(), self.one(&["0", "1", "-1", "7"])),
             0 => format!("dict(a={value}, b=2).a"),
             1 => format!("dict(`a b`={value}).`a b`"),
             2 => format!("({value}, 2, 3)[{}]", self.chance.below(4)),

@@ -36,14 +36,17 @@ pub fn reason(
     if has("%05d") {
         return Some("texts in place of numbers are padded with blanks here");
     }
-    if has("str(str={") || has("array=({") {
-        return Some("a query as text is its rows here, an address there");
+    if has("str(str={") || has("array=({") || has("value={") {
+        return Some("a query as text or element is its rows here, an address or its tree there");
     }
     if has("9223372036854775807") && (has("/") || has("1.5") || has("0.1") || has("2.0")) {
         return Some("fractions beyond 64 bits are whole numbers of another size there");
     }
     if has("len(list={") {
         return Some("len() of a query is the number of its rows here, 0 there");
+    }
+    if has("base64decode(string='YQ')") {
+        return Some("text in base 64 that lost its padding is read here, NULL there");
     }
     None
 }

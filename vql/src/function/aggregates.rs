@@ -46,7 +46,7 @@ pub(super) static MAX: Function = Function::fold(
     "max",
     "The greatest value so far.",
     &[Arg::required("item", Kind::Resolved, "The value to compare.")],
-    |_, _, args, state| Ok(best(args, state, |item, best| less(best, item))),
+    |_, _, args, state| Ok(best(args, state, |item, best| !less(item, best))),
 );
 
 pub(super) static ENUMERATE: Function = Function::fold(
@@ -73,7 +73,7 @@ fn enumerate(
 fn best(args: &Args, state: &mut FoldState, is_better: fn(&Value, &Value) -> bool) -> Value {
     let item = args.value("item").cloned().unwrap_or_default();
     let best = match so_far(state) {
-        Some(best) if item.is_null() || !is_better(&item, &best) => best,
+        Some(best) if !is_better(&item, &best) => best,
         _ => item,
     };
     keep(state, best)

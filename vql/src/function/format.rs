@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::engine::Scope;
 use crate::registry::{Arg, Function, Kind};
 use crate::value::json::{go_exponent, scalar_text};
-use crate::value::{Text, Value, float, operators};
+use crate::value::{Text, Time, Value, float, operators};
 
 pub(super) static FORMAT: Function = Function::new(
     "format",
@@ -177,7 +177,15 @@ impl Directive {
             (_, Value::Null) => b"{}".to_vec(),
             ('v' | 's', Value::Str(text)) => self.cut(text).to_vec(),
             ('v', Value::Int(number)) => self.integer(*number, "").into_bytes(),
-            ('v', _) | ('s', Value::Dict(_) | Value::Time(_)) => scalar_text(value).into_bytes(),
+            ('v' | 's' | 'q', Value::Time(time)) => {
+                let whole = Time::from_seconds(time.seconds()).to_string();
+                return if verb == 'q' {
+                    self.text(verb, &Value::from(whole))
+                } else {
+                    Some(whole.into_bytes())
+                };
+            }
+            ('v', _) | ('s', Value::Dict(_)) => scalar_text(value).into_bytes(),
             ('q', Value::Str(text)) => {
                 let mut quoted = Vec::new();
                 crate::value::json::write_string(self.cut(text), &mut quoted);

@@ -26,9 +26,15 @@ pub trait Entropy: Send + Sync {
 
 /// The functions of this file.
 pub(super) static FUNCTIONS: &[&Function] = &[
-    &Function::new("now", "The current time in seconds since 1970.", &[], |cx, _, _| {
-        Ok(Value::Int(cx.now().seconds()))
-    }),
+    &Function::new(
+        "now",
+        "The current time in seconds since 1970.",
+        &[Arg::optional("ns", Kind::Bool, "In nanoseconds (FALSE).")],
+        |cx, _, args| {
+            let now = cx.now();
+            Ok(Value::Int(if args.flag("ns") { now.nanos() } else { now.seconds() }))
+        },
+    ),
     &Function::new(
         "rand",
         "A random whole number below a bound.",

@@ -42,10 +42,12 @@ pub(super) static FUNCTIONS: &[&Function] = &[
     ),
     &Function::new(
         "path_split",
-        "The components of a path.",
+        "The components of a path; NULL if there is none.",
         &[Arg::required("path", Kind::String, "The path."), PATH_TYPE],
         |_, _, args| {
-            Ok(components(args, "path").into_iter().map(Value::from).collect::<Vec<_>>().into())
+            let parts = components(args, "path");
+            let parts: Vec<Value> = parts.into_iter().map(Value::from).collect();
+            Ok(if parts.is_empty() { Value::Null } else { parts.into() })
         },
     ),
     &Function::new(
@@ -64,7 +66,7 @@ pub(super) static FUNCTIONS: &[&Function] = &[
     ),
     &Function::new(
         "relpath",
-        "The rest of a path below another one; the path itself if it is not below.",
+        "The way from one path to another: the rest if it is below, else up and down; empty if one is absolute and the other is not.",
         &[
             Arg::required("path", Kind::String, "The path."),
             Arg::required("base", Kind::String, "The path above."),
@@ -86,7 +88,12 @@ fn separator(args: &Args) -> u8 {
 fn components<'a>(args: &'a Args, name: &str) -> Vec<&'a [u8]> {
     let separator = separator(args);
     let is_end = |byte: &u8| *byte == separator || (separator == b'\\' && *byte == b'/');
-    bytes(args, name).split(is_end).filter(|part| !part.is_empty()).collect()
+    bytes(args, name).split(is_end).filter(|part| is_component(separator, part)).collect()
+}
+
+/// Names of this and the upper directory are left out, as in the original.
+fn is_component(separator: u8, part: &[u8]) -> bool {
+    !part.is_empty() && (separator != b'/' || !matches!(part, b"." | b".."))
 }
 
 fn dirname(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
@@ -111,8 +118,10 @@ fn path_join(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let mut out: Vec<u8> = Vec::new();
     for component in args.list("components").map_or(&[][..], |list| list) {
         let text = shown(component);
-        let parts: Vec<&[u8]> =
-            text.split(|byte| *byte == separator).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&[u8]> = text
+            .split(|byte| *byte == separator)
+            .filter(|part| is_component(separator, part))
+            .collect();
         let is_absolute = separator == b'/';
         for part in parts {
             if !out.is_empty() || is_absolute {
@@ -125,11 +134,36 @@ fn path_join(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
 }
 
 fn relpath(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
-    let (path, base) = (components(args, "path"), components(args, "base"));
-    Ok(match path.strip_prefix(base.as_slice()) {
-        Some(rest) => Value::from(assembled(args, &[], rest)),
-        None => Value::from(bytes(args, "path")),
-    })
+    let separator = separator(args);
+    let [path, base] = ["path", "base"].map(|name| {
+        let text = bytes(args, name);
+        (text.first() == Some(&separator), cleaned(text, separator))
+    });
+    let shared = path.1.iter().zip(&base.1).take_while(|(path, base)| path == base).count();
+    let (below, above) = (path.1.get(shared..).unwrap_or(&[]), base.1.get(shared..).unwrap_or(&[]));
+    // What lies above a directory that is not known has no name.
+    if path.0 != base.0 || above.first() == Some(&UPPER) {
+        return Ok("".into());
+    }
+    let parts: Vec<&[u8]> = above.iter().map(|_| UPPER).chain(below.iter().copied()).collect();
+    Ok(if parts.is_empty() { ".".into() } else { assembled(args, &[], &parts).into() })
+}
+
+const UPPER: &[u8] = b"..";
+
+/// Components without detours.
+fn cleaned(path: &[u8], separator: u8) -> Vec<&[u8]> {
+    let is_absolute = path.first() == Some(&separator);
+    let mut parts: Vec<&[u8]> = Vec::new();
+    let is_end = |byte: &u8| *byte == separator || (separator == b'\\' && *byte == b'/');
+    for part in path.split(is_end).filter(|part| !matches!(*part, b"" | b".")) {
+        match parts.last() {
+            Some(last) if part == UPPER && *last != UPPER => drop(parts.pop()),
+            None if part == UPPER && is_absolute => {}
+            _ => parts.push(part),
+        }
+    }
+    parts
 }
 
 /// Without an outer file a pathspec is the path; with one it is the JSON text that Velociraptor's accessors take.

@@ -157,6 +157,9 @@ fn join(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
 fn commandline_split(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let command = bytes(args, "command");
     let words = if args.flag("bash_style") { shell_words(command) } else { windows_words(command) };
+    if words.is_empty() {
+        return Ok(Value::Null);
+    }
     Ok(words.into_iter().map(Value::from).collect::<Vec<_>>().into())
 }
 

@@ -190,6 +190,7 @@ impl<'a> Lexer<'a> {
             b'\'' | b'"' => self.string(first),
             b'`' => self.ticked(),
             b'0'..=b'9' => self.number(),
+            b'.' if self.peek(1).is_some_and(|byte| byte.is_ascii_digit()) => self.number(),
             b'|' => {
                 self.advance_while(|byte| byte == b'|');
                 TokenKind::Or

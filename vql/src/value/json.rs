@@ -41,9 +41,8 @@ pub fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
         for letter in chunk.valid().chars() {
             escape(letter, out);
         }
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-        }
+        // One for each byte, as Go writes it.
+        chunk.invalid().iter().for_each(|_| out.extend_from_slice(b"\\ufffd"));
     }
     out.push(b'"');
 }
@@ -176,7 +175,7 @@ mod tests {
     fn strings_are_repaired_and_escaped() {
         let mut out = Vec::new();
         write_string(b"a\"\\\n\x01\xff\xc3\xa9\xe2\x80\xa8", &mut out);
-        let wanted = "\"a\\\"\\\\\\n\\u0001\u{fffd}é\\u2028\"";
+        let wanted = "\"a\\\"\\\\\\n\\u0001\\ufffdé\\u2028\"";
         assert_eq!(String::from_utf8(out).as_deref(), Ok(wanted));
     }
 

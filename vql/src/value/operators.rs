@@ -56,6 +56,11 @@ pub(crate) fn equal(left: &Value, right: &Value) -> bool {
 pub(crate) fn less(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Str(left), Value::Str(right)) => left < right,
+        // Of lists the first elements count, on this side only.
+        (Value::List(left), Value::List(right)) => match (left.first(), right.first()) {
+            (Some(left), Some(right)) => less(left, right),
+            (first, _) => first.is_none(),
+        },
         (Value::Str(_), Value::Time(_)) | (Value::Time(_), Value::Str(_)) => {
             dates(left, right) == Some(Ordering::Less)
         }
@@ -266,7 +271,7 @@ pub(crate) fn contains(container: &Value, part: &Value) -> bool {
             part.is_empty() || text.windows(part.len()).any(|window| window == part.as_bytes())
         }
         (Value::Dict(dict), Value::Str(key)) => dict.get(key).is_some(),
-        (Value::List(list), part) => list.iter().any(|one| equal(one, part)),
+        (Value::List(list), part) => list.iter().any(|one| equal(part, one)),
         _ => false,
     }
 }

@@ -35,8 +35,8 @@ impl Ordered {
     fn sort(&self, rows: &mut Vec<Row>) {
         let key = |row: &Row| row.get(&self.order.column).cloned().unwrap_or(Value::Null);
         sort_by(rows, |left, right| operators::order(&key(left), &key(right)));
-        // Rows with the same key change places too, as in the original.
-        if self.order.descending {
+        // Rows with the same key change places too, as in the original; those without any stay as they are.
+        if self.order.descending && rows.iter().any(|row| row.get(&self.order.column).is_some()) {
             rows.reverse();
         }
     }
