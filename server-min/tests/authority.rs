@@ -79,6 +79,7 @@ fn every_combination_is_decided_as_the_specification_says() {
             let policy = Policy {
                 roles: roles.clone(),
                 extra: extra.map_or(Rights::NONE, |one| Rights::of(&[one])),
+                ..Policy::default()
             };
             for org in &orgs {
                 let standing = Standing::Holds(policy.rights(org));
@@ -223,9 +224,9 @@ fn a_grant_never_exceeds_the_grantor() {
         if lacking == Permission::ServerAdmin {
             continue;
         }
-        let own = Policy { roles: BTreeSet::new(), extra: all };
+        let own = Policy { extra: all, ..Policy::default() };
         bench.accounts(None).grant(&name("hal"), own, Grant::Replace).unwrap();
-        let wanted = Policy { roles: BTreeSet::new(), extra: Rights::of(&[lacking]) };
+        let wanted = Policy { extra: Rights::of(&[lacking]), ..Policy::default() };
         denied(hal.grant(&name("blank"), wanted, Grant::Merge));
         assert!(!bench.allows("blank", lacking), "{lacking}");
     }
