@@ -52,9 +52,10 @@ fn entries(zip: Vec<u8>, password: Option<&str>) -> BTreeMap<String, Vec<u8>> {
             None => archive.by_index(index).unwrap(),
             Some(password) => archive.by_index_decrypt(index, password.as_bytes()).unwrap(),
         };
+        let name = entry.name().unwrap().into_owned();
         let mut content = Vec::new();
         entry.read_to_end(&mut content).unwrap();
-        assert!(all.insert(entry.name().to_owned(), content).is_none());
+        assert!(all.insert(name, content).is_none());
     }
     all
 }
