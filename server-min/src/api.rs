@@ -32,6 +32,7 @@ pub use listen::{ApiError, Bound};
     missing_docs,
     clippy::pedantic,
     clippy::default_trait_access,
+    clippy::allow_attributes_without_reason,
     unused_qualifications,
     reason = "generated; the comments of the schema become its documentation"
 )]

@@ -169,14 +169,16 @@ impl Bench {
         records.into_iter().map(|(_, record)| record).collect()
     }
 
-    /// Makes the client, the collection, the hunt and the user on whom doors are tried what they were; the user without rights, or not there.
+    /// Makes the client, the collection, the hunt and the user on whom doors are tried what they were; the user without
+    /// rights, or not there.
     pub fn prepare(&self, gone: bool) {
         self.enrol();
         let sql = "DELETE FROM policy WHERE key = 'victim'; DELETE FROM user WHERE key = 'victim'; \
                    INSERT OR IGNORE INTO hunt (id, creator, description, artifacts, spec, request, urgent, \
                        condition, client_limit, created_us, expires_us, state) \
                    VALUES ('H.TEST', 'x', '', '[\"Linux.Sys.Users\"]', 'null', x'', 0, '{}', 0, 1, 1, 1); \
-                   INSERT OR IGNORE INTO flow (client, id, creator, artifacts, spec, request, urgent, created_us) \
+                   INSERT OR IGNORE INTO flow \
+                       (client, id, creator, artifacts, spec, request, urgent, created_us) \
                    VALUES ('C.0123456789abcdef', 'F.TEST', 'x', '[]', 'null', x'', 0, 1); \
                    UPDATE flow SET complete = 0, failure = NULL WHERE id = 'F.TEST';";
         self.store.write(move |db| Ok(db.execute_batch(sql)?)).unwrap();

@@ -51,9 +51,10 @@ struct Running {
 impl Running {
     fn start() -> Self {
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (frontend, api) = (free(), free());
+        let (frontend, pages, api) = (free(), free(), free());
         let patch = json!({
             "Frontend": {"bind_port": frontend},
+            "GUI": {"bind_address": "127.0.0.1", "bind_port": pages},
             "API": {"bind_address": "127.0.0.1", "bind_port": api},
         });
         let bench = Bench::merged(&patch.to_string());
