@@ -21,10 +21,6 @@ const NOT_APPLICABLE: &[(&str, &str)] = &[
     ("070/", "methods of Go objects are columns, called anew at each access"),
     ("071/", "methods of Go objects are members, called anew at each access"),
     (
-        "086/",
-        "Velociraptor compares a time with a text by the time in it, the bare library does not",
-    ),
-    (
         "dict(x='Hello', y='World') =~ 'he'",
         "Velociraptor matches a dict by its JSON, the bare library does not",
     ),

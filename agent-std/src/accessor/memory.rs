@@ -113,6 +113,9 @@ impl Reader for Memory {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -137,7 +140,11 @@ mod tests {
 
     #[test]
     fn the_memory_of_a_process_reads_like_a_sparse_file() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child =
+            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // Its answer shows that it runs the program, and no longer this test's image.
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let path = format!("/proc/{}", child.id());
         let file = File::open(format!("{path}/mem")).unwrap();
         let maps = std::fs::read(format!("{path}/maps")).unwrap();
@@ -145,7 +152,6 @@ mod tests {
         let first = memory.runs[0].offset;
         let mut bytes = [1; 4];
         assert_eq!(memory.read_at(first, &mut bytes).unwrap(), 4);
-        // Either image of the child is an ELF file: this test's before it runs the other.
         assert_eq!(&bytes, b"\x7FELF");
         assert_eq!(memory.read_at(0, &mut bytes).unwrap(), 4);
         assert_eq!(bytes, [0; 4]);
