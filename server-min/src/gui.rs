@@ -2,7 +2,7 @@
 //!
 //! Every page that shows or changes something passes a [`Door`](crate::model::door::Door) as the commands do; what one may
 //! not do is not offered, and refused all the same. Everything that is shown may have come from a hostile agent: the
-//! templates escape it, and the policy in every answer ([`page`]) lets nothing run but our own file.
+//! templates escape it, and the policy in every answer lets nothing run but our own file.
 //!
 //! [`Gui::bind`] binds the address, [`Bound::serve`] runs until it is told to stop.
 
