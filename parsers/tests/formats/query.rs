@@ -1,28 +1,12 @@
-//! The parsers through VQL, as queries use them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+//! Databases, documents and answers of the network.
 
-use std::sync::{Arc, Mutex};
+use std::io::{BufRead, BufReader, Write};
+use std::sync::Arc;
 
 use rusqlite::Connection;
-use troodon_vql::{
-    Access, Denied, Event, Level, LogSink, Now, Permission, Program, Query, Registry, Session,
-    Setup, Text, json, standard,
-};
+use troodon_vql::{Access, Denied, Permission, Text};
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl LogSink for Log {
-    fn log(&mut self, _: Level, message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
-    }
-}
+use crate::asking::{ask, registry};
 
 struct Everything;
 
@@ -38,31 +22,12 @@ fn rows(vql: &str, data: &[u8]) -> (Vec<String>, Vec<String>) {
 }
 
 fn rows_for(access: Arc<dyn Access>, vql: &str, data: &[u8]) -> (Vec<String>, Vec<String>) {
-    let mut registry = Registry::core();
-    standard::add(&mut registry);
-    troodon_parsers::add(&mut registry);
-    let log = Log::default();
-    let mut setup = Setup::agent(Arc::new(registry));
-    setup.log = Box::new(log.clone());
-    setup.access = access;
-    let mut session = Session::new(setup);
-    session.set("Data", Text::from(data));
-    let mut query = Query::new(Program::parse(vql).unwrap());
-    let mut rows = Vec::new();
-    loop {
-        match query.step(&mut session, Now::default(), 1_000).unwrap() {
-            Event::Row(row) => {
-                let mut line = Vec::new();
-                json::write_row(&row, &mut line);
-                rows.push(String::from_utf8(line).unwrap());
-            }
-            Event::OutOfFuel => {}
-            Event::Pending(_) => panic!("{vql} waits"),
-            Event::End => break,
-        }
-    }
-    let log = log.0.lock().unwrap().clone();
-    (rows, log)
+    ask(
+        registry(),
+        vql,
+        |setup| setup.access = access,
+        |session| session.set("Data", Text::from(data)),
+    )
 }
 
 fn database() -> Vec<u8> {
@@ -150,25 +115,38 @@ fn documents_are_read_through_accessors() {
     assert_eq!(log, ["parse_xml: byte 3: unexpected end of file"]);
 }
 
-/// Answers each connection with these bytes, and hands out what was asked.
+/// Answers each connection with these bytes, and hands out what was asked, to the end of its body.
 fn server(answer: &'static [u8]) -> (u16, std::sync::mpsc::Receiver<String>) {
-    use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (asked, requests) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = [0; 4096];
-            let count = stream.read(&mut request).unwrap();
-            let text = String::from_utf8_lossy(&request[..count]).into_owned();
-            stream.write_all(answer).unwrap();
-            if asked.send(text).is_err() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let request = read_request(&mut stream);
+            stream.get_mut().write_all(answer).unwrap();
+            if asked.send(request).is_err() {
                 return;
             }
         }
     });
     (port, requests)
+}
+
+fn read_request(stream: &mut impl BufRead) -> String {
+    let mut request = String::new();
+    let mut body_len = 0;
+    while !request.ends_with("\r\n\r\n") {
+        let start = request.len();
+        assert_ne!(stream.read_line(&mut request).unwrap(), 0, "{request}");
+        let line = request[start..].to_lowercase();
+        if let Some(len) = line.strip_prefix("content-length:") {
+            body_len = len.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; body_len];
+    stream.read_exact(&mut body).unwrap();
+    request + &String::from_utf8(body).unwrap()
 }
 
 #[test]

@@ -1,19 +1,13 @@
 //! Other files under the names of a query, through `remap()`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
 
 use std::sync::{Arc, Mutex};
 
 use troodon_vql::{
-    Access, Accessor, Context, DangerAllowAll, Denied, Entries, Event, Fault, FileInfo, FileKind,
-    Level, LogSink, Now, Permission, Program, Query, Reader, Registry, Session, Setup, Text, json,
-    standard,
+    Access, Accessor, Context, DangerAllowAll, Denied, Entries, Fault, FileInfo, FileKind,
+    Permission, Reader, Text, standard,
 };
+
+use crate::asking::{ask, registry};
 
 /// Files and links (`-> target`) by their paths; what stands between is a directory.
 struct Tree(&'static [(&'static str, &'static str)]);
@@ -76,43 +70,12 @@ const FILES: &[(&str, &str)] = &[
     ("/other/data", "other"),
 ];
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl LogSink for Log {
-    fn log(&mut self, _: Level, message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
-    }
-}
-
 fn rows_for(access: Arc<dyn Access>, vql: &str) -> (Vec<String>, Vec<String>) {
-    let mut registry = Registry::core();
-    standard::add(&mut registry);
-    troodon_parsers::add(&mut registry);
+    let mut registry = registry();
     for name in ["auto", "file"] {
         registry.add_accessor(name, &[Permission::FilesystemRead], Arc::new(Tree(FILES)));
     }
-    let log = Log::default();
-    let mut setup = Setup::agent(Arc::new(registry));
-    setup.log = Box::new(log.clone());
-    setup.access = access;
-    let mut session = Session::new(setup);
-    let mut query = Query::new(Program::parse(vql).unwrap());
-    let mut rows = Vec::new();
-    loop {
-        match query.step(&mut session, Now::default(), 1_000).unwrap() {
-            Event::Row(row) => {
-                let mut line = Vec::new();
-                json::write_row(&row, &mut line);
-                rows.push(String::from_utf8(line).unwrap());
-            }
-            Event::OutOfFuel => {}
-            Event::Pending(_) => panic!("{vql} waits"),
-            Event::End => break,
-        }
-    }
-    let log = log.0.lock().unwrap().clone();
-    (rows, log)
+    ask(registry, vql, |setup| setup.access = access, |_| {})
 }
 
 /// Rows with the root of the image on `auto`.

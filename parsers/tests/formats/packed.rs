@@ -1,14 +1,7 @@
 //! Files in packed files, through the accessors `gzip` and `zip`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bzip2::write::BzEncoder;
 use flate2::Compression;
@@ -16,9 +9,10 @@ use flate2::write::{DeflateEncoder, GzEncoder};
 use rawzip::path::EntryPath;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 use troodon_vql::{
-    Accessor, Context, Entries, Event, Fault, FileInfo, Level, LogSink, Now, Permission, Program,
-    Query, Reader, Registry, Session, Setup, Text, json, standard,
+    Accessor, Context, Entries, Fault, FileInfo, Permission, Reader, Text, standard,
 };
+
+use crate::asking::{ask, registry};
 
 /// One file under every path, for which permission to read is needed.
 struct OneFile(Text);
@@ -37,43 +31,12 @@ impl Accessor for OneFile {
     }
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl LogSink for Log {
-    fn log(&mut self, _: Level, message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
-    }
-}
-
 /// The rows of a query over `file` as JSON, and what it logged.
 fn rows(vql: &str, file: &[u8]) -> (Vec<String>, Vec<String>) {
-    let mut registry = Registry::core();
-    standard::add(&mut registry);
-    troodon_parsers::add(&mut registry);
+    let mut registry = registry();
     let accessor = Arc::new(OneFile(Text::from(file)));
     registry.add_accessor("auto", &[Permission::FilesystemRead], accessor);
-    let log = Log::default();
-    let mut setup = Setup::agent(Arc::new(registry));
-    setup.log = Box::new(log.clone());
-    let mut session = Session::new(setup);
-    session.set("Data", Text::from(file));
-    let mut query = Query::new(Program::parse(vql).unwrap());
-    let mut rows = Vec::new();
-    loop {
-        match query.step(&mut session, Now::default(), 1_000).unwrap() {
-            Event::Row(row) => {
-                let mut line = Vec::new();
-                json::write_row(&row, &mut line);
-                rows.push(String::from_utf8(line).unwrap());
-            }
-            Event::OutOfFuel => {}
-            Event::Pending(_) => panic!("{vql} waits"),
-            Event::End => break,
-        }
-    }
-    let log = log.0.lock().unwrap().clone();
-    (rows, log)
+    ask(registry, vql, |_| {}, |session| session.set("Data", Text::from(file)))
 }
 
 fn gzip(content: &[u8]) -> Vec<u8> {
@@ -247,20 +210,10 @@ fn the_outer_file_needs_its_own_permission() {
             if needed.is_empty() { Ok(()) } else { Err(troodon_vql::Denied::by_policy(needed)) }
         }
     }
-    let mut registry = Registry::core();
-    standard::add(&mut registry);
-    troodon_parsers::add(&mut registry);
+    let mut registry = registry();
     let accessor = Arc::new(OneFile(Text::from("secret")));
     registry.add_accessor("auto", &[Permission::FilesystemRead], accessor);
-    let log = Log::default();
-    let mut setup = Setup::agent(Arc::new(registry));
-    setup.access = Arc::new(Nothing);
-    setup.log = Box::new(log.clone());
-    let mut query = Query::new(Program::parse(READ_GZIP).unwrap());
-    let mut session = Session::new(setup);
-    let Event::Row(row) = query.step(&mut session, Now::default(), 1_000).unwrap() else {
-        panic!("no row")
-    };
-    assert!(row.get(b"A").unwrap().is_null());
-    assert!(log.0.lock().unwrap()[0].contains("PermissionDenied"));
+    let (rows, log) = ask(registry, READ_GZIP, |setup| setup.access = Arc::new(Nothing), |_| {});
+    assert_eq!(rows, [r#"{"A":null}"#]);
+    assert!(log[0].contains("PermissionDenied"), "{log:?}");
 }
