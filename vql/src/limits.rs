@@ -57,6 +57,18 @@ pub const HASH_LEN_DEFAULT: u64 = 100 << 20;
 /// Bytes of a block of `hash()`: of a file that is too long, whole blocks are hashed.
 pub const HASH_BLOCK: u64 = 64 << 10;
 
+/// Bytes from which `hash()` uses a second thread; below, starting one takes longer than it saves.
+#[cfg(feature = "threads")]
+pub const HASH_ASIDE_LEN_MIN: u64 = 1 << 20;
+
+/// Bytes that `hash()` hands to its second thread at a time, at least; so many that waking it costs little.
+#[cfg(feature = "threads")]
+pub const HASH_ASIDE_BLOCK_LEN: usize = 64 << 10;
+
+/// Blocks that wait for the second thread of `hash()`, at most.
+#[cfg(feature = "threads")]
+pub const HASH_ASIDE_BLOCKS_MAX: usize = 4;
+
 /// Bytes that `read_file()` answers when the call sets no length.
 pub const READ_FILE_LEN_DEFAULT: usize = 4 << 20;
 

@@ -11,6 +11,7 @@ mod encode;
 mod file;
 mod glob;
 mod grok;
+mod hash;
 mod host;
 mod isolated;
 mod json;

@@ -1,4 +1,4 @@
-//! `foreach(workers=…)`: rows of several threads, one budget, one log, one set of rights.
+//! Threads that a host lends: to `foreach(workers=…)`, with one budget, one log and one set of rights; to `hash()`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,13 +7,14 @@
 )]
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
-use troodon_vql::threads::HostThreads;
+use troodon_vql::threads::{Bell, HostThreads, Threads, Work};
 use troodon_vql::{
     Access, Budget, Denied, Event, Function, Interrupt, Level, LogSink, Now, Permission, Program,
-    Query, Registry, Session, Setup, Stop, Value, json,
+    Query, Registry, Session, Setup, Stop, Value, json, standard,
 };
 
 /// How long a query that waits for another thread may take before the test gives up.
@@ -233,4 +234,50 @@ fn limit_ends_the_workers() {
     let text = "SELECT * FROM foreach(row={ SELECT _value AS A FROM range(end=1000000000) }, workers=3, \
                 query={ SELECT A FROM scope() }) LIMIT 5";
     assert_eq!(run(&mut session, text).unwrap().len(), 5);
+}
+
+/// Threads of the host, counted.
+struct Counted {
+    host: HostThreads,
+    started: AtomicUsize,
+}
+
+impl Threads for Counted {
+    fn start(&self, work: Work) -> bool {
+        let is_started = self.host.start(work);
+        self.started.fetch_add(usize::from(is_started), Ordering::Relaxed);
+        is_started
+    }
+
+    fn bell(&self) -> Arc<dyn Bell> {
+        self.host.bell()
+    }
+}
+
+#[test]
+fn a_large_file_is_hashed_in_two_threads_with_the_same_digests() {
+    let large = 1 << 20;
+    for (len, lent, used) in
+        [(large - 3, 1, 0), (large, 0, 0), (large, 1, 1), (large + 1, 1, 1), (2_500_001, 2, 1)]
+    {
+        let threads = Arc::new(Counted { host: HostThreads::new(lent), started: 0.into() });
+        let mut registry = Registry::core();
+        standard::add_values(&mut registry);
+        standard::add_files(&mut registry);
+        registry.lend_threads(threads.clone());
+        let mut session = Session::new(Setup::agent(Arc::new(registry)));
+        // A period that no block length is a multiple of: blocks in the wrong order have another digest.
+        let times = len / 7 + 1;
+        let text = format!(
+            "LET Data <= '0123456' * {times}
+             LET All = hash(accessor='data', path=Data[:{len}])
+             SELECT All.MD5 = hash(accessor='data', path=Data[:{len}], hashselect='MD5').MD5 AS M,
+                    All.SHA1 = hash(accessor='data', path=Data[:{len}], hashselect='SHA1').SHA1 AS S,
+                    len(list=All.MD5) AS L FROM scope()",
+        );
+        let rows = run(&mut session, &text).unwrap();
+        assert_eq!(rows, ["{\"M\":true,\"S\":true,\"L\":32}"], "{len} bytes");
+        // `All` is hashed once for each place that names it.
+        assert_eq!(threads.started.load(Ordering::Relaxed), used * 3, "{len} bytes");
+    }
 }

@@ -1,51 +1,29 @@
 //! Plugins and functions that read files through accessors.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use md5::Md5;
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
-
+use super::hash::HASH;
 use super::stream::{Files, path, read_span};
-use super::text::{bytes, shown};
+use super::text::bytes;
 use crate::accessor::{FileInfo, FileKind, Reader, Upload, Uploader};
 use crate::args::Args;
-use crate::budget::{Fault, Level};
+use crate::budget::Fault;
 use crate::context::Context;
 use crate::engine::Scope;
-use crate::limits::{HASH_BLOCK, HASH_LEN_DEFAULT, READ_FILE_LEN_DEFAULT, READ_LEN};
+use crate::limits::READ_FILE_LEN_DEFAULT;
 use crate::registry::{Arg, Function, Kind, Plugin};
 use crate::rows::{Pull, Rows, Step};
-use crate::value::{Columns, Row, RowBuilder, Value};
+use crate::value::{Columns, Row, Value};
 
 pub(super) const ACCESSOR: Arg =
     Arg::optional("accessor", Kind::String, "How to reach the file (auto).");
 
 /// The functions of this file.
 pub(super) static FUNCTIONS: &[&Function] = &[
-    &Function::new(
-        "hash",
-        "The MD5, SHA1 and SHA256 of a file, in hexadecimal digits. Those not asked for are empty.",
-        &[
-            Arg::required("path", Kind::Any, "The file."),
-            ACCESSOR,
-            Arg::optional(
-                "hashselect",
-                Kind::List,
-                "Which of MD5, SHA1 and SHA256 to compute (all).",
-            ),
-            Arg::optional(
-                "max_size",
-                Kind::Int,
-                "Of a file above this size in bytes only the first blocks of 64 KiB are hashed, and the log says so (104857600).",
-            ),
-        ],
-        hash,
-    ),
+    &HASH,
     &Function::new(
         "read_file",
         "The bytes of a file.",
@@ -189,7 +167,8 @@ fn stat_rows(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, F
     })))
 }
 
-fn opened(cx: &mut Context, args: &Args, name: &str) -> Result<Box<dyn Reader>, Fault> {
+/// The file that the argument `name` names, through the accessor that is asked for.
+pub(super) fn opened(cx: &mut Context, args: &Args, name: &str) -> Result<Box<dyn Reader>, Fault> {
     let accessor = cx.accessor(&args.string("accessor").unwrap_or_default())?;
     accessor.open(cx, &args.value(name).map(path).unwrap_or_default())
 }
@@ -245,62 +224,6 @@ impl Rows for Pieces {
         self.offset = self.offset.saturating_add(len);
         Ok(Step::Row(Row::new(&self.columns, values)))
     }
-}
-
-fn hash(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
-    let mut reader = opened(cx, args, "path")?;
-    let selected: Vec<String> = args
-        .list("hashselect")
-        .map_or(&[][..], |list| list)
-        .iter()
-        .map(|name| String::from_utf8_lossy(&shown(name)).to_ascii_uppercase())
-        .collect();
-    let is_on = |name: &str| selected.is_empty() || selected.iter().any(|one| one == name);
-    let mut md5 = is_on("MD5").then(Md5::new);
-    let mut sha1 = is_on("SHA1").then(Sha1::new);
-    let mut sha256 = is_on("SHA256").then(Sha256::new);
-    let mut piece = vec![0; READ_LEN];
-    let mut offset = 0_u64;
-    let end = hash_end(args, reader.size());
-    loop {
-        let count = reader.read_at(offset, &mut piece)?;
-        let left = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
-        if count > left {
-            let path = args.value("path").map(path).unwrap_or_default();
-            cx.log(
-                Level::Warn,
-                format_args!(
-                    "hash: only the first {end} bytes are hashed, since it is longer than max_size: {path}"
-                ),
-            );
-        }
-        let data = piece.get(..count.min(left)).unwrap_or_default();
-        if data.is_empty() {
-            break;
-        }
-        offset = offset.saturating_add(u64::try_from(data.len()).unwrap_or(0));
-        cx.charge(u64::try_from(count.div_euclid(1024)).unwrap_or(0).saturating_add(1))?;
-        md5.iter_mut().for_each(|hash| hash.update(data));
-        sha1.iter_mut().for_each(|hash| hash.update(data));
-        sha256.iter_mut().for_each(|hash| hash.update(data));
-    }
-    let mut row = RowBuilder::new();
-    row.set("MD5", md5.map(|hash| hex(&hash.finalize())).unwrap_or_default());
-    row.set("SHA1", sha1.map(|hash| hex(&hash.finalize())).unwrap_or_default());
-    row.set("SHA256", sha256.map(|hash| hex(&hash.finalize())).unwrap_or_default());
-    Ok(row.build().into())
-}
-
-/// Where hashing ends. Of a file above `max_size` whole blocks are hashed, as Velociraptor does, so that both hash the same part.
-fn hash_end(args: &Args, size: Option<u64>) -> u64 {
-    let asked = args.int("max_size").and_then(|max| u64::try_from(max).ok()).filter(|max| *max > 0);
-    let max = asked.unwrap_or(HASH_LEN_DEFAULT);
-    let is_longer = size.is_some_and(|size| size > max);
-    if is_longer { max.saturating_sub(max.checked_rem(HASH_BLOCK).unwrap_or(0)) } else { max }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn upload(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
