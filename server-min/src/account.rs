@@ -7,6 +7,7 @@ mod sign_in;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use troodon_vql::Permission;
 
 use crate::acl::{Acl, Principal};
 use crate::model::audit::Record;
@@ -60,7 +61,6 @@ pub enum Grant {
 pub struct Accounts {
     store: Store,
     caller: Caller,
-    server_name: String,
 }
 
 /// Who asks, and by which rules that is decided.
@@ -72,10 +72,9 @@ struct Caller {
 }
 
 impl Accounts {
-    /// As this principal may. `server_name` is the name of the server's own account.
-    pub fn new(store: Store, acl: Acl, actor: Principal, server_name: &str) -> Self {
-        let caller = Caller { acl, actor, org: OrgId::root() };
-        Self { store, caller, server_name: server_name.to_owned() }
+    /// As this principal may, in this organisation.
+    pub fn new(acl: Acl, actor: Principal, org: OrgId) -> Self {
+        Self { store: acl.store().clone(), caller: Caller { acl, actor, org } }
     }
 
     /// Makes a user. Without a password nobody can sign in by one.
@@ -90,7 +89,7 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let is_reserved = RESERVED
             .iter()
-            .chain([&self.server_name.as_str()])
+            .chain([&self.caller.acl.server_name()])
             .any(|own| own.eq_ignore_ascii_case(name.as_str()));
         let user = User {
             name: name.clone(),
@@ -168,7 +167,8 @@ impl Accounts {
         let about = name.clone();
         self.act(Door::Grant, name, move |db, caller| {
             caller.enter(db, Door::Grant)?;
-            caller.may_touch(db, &about)?;
+            // Rights elsewhere stay what they are.
+            caller.may_touch_in(db, &about, &caller.org)?;
             let before = user::policy(db, &about, &caller.org)?.unwrap_or_default();
             let policy = if how == Grant::Merge { before.and(policy) } else { policy };
             caller.may_give(db, policy.rights(&caller.org))?;
@@ -189,7 +189,8 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let about = name.clone();
         self.act(Door::ManageUsers, name, move |db, caller| {
-            let Some(mut user) = user::find(db, &about)? else {
+            let found = user::find(db, &about)?;
+            let Some(mut user) = found.filter(|_| caller.knows(db, &about)) else {
                 // Who may not manage users does not learn who is one.
                 caller.enter(db, Door::ManageUsers)?;
                 return Err(AccountError::Unknown(about));
@@ -228,28 +229,61 @@ impl Caller {
     /// Refuses what the actor may not do at all.
     fn enter(&self, db: &Connection, door: Door) -> Result<(), AccountError> {
         let checked = self.acl.check_within(db, &self.actor, &self.org, door.permissions());
-        checked.map_err(|denied| AccountError::Denied(denied.to_string()))
+        checked
+            .or_else(|denied| match self.org.is_root() {
+                true => Err(denied),
+                false => self.manages_orgs(db).ok_or(denied),
+            })
+            .map_err(|denied| AccountError::Denied(denied.to_string()))
+    }
+
+    /// Who manages organisations manages their users too: somebody has to be the first.
+    fn manages_orgs(&self, db: &Connection) -> Option<()> {
+        let root = OrgId::root();
+        self.acl.check_within(db, &self.actor, &root, &[Permission::OrgAdmin]).ok()
+    }
+
+    /// What the actor holds in an organisation, and may give there.
+    fn own_rights(&self, db: &Connection, org: &OrgId) -> Rights {
+        let own = self.acl.standing_within(db, &self.actor, org).rights();
+        match self.manages_orgs(db) {
+            Some(()) => own.and(self.acl.standing_within(db, &self.actor, &OrgId::root()).rights()),
+            None => own,
+        }
+    }
+
+    /// Outside of the root one knows oneself, and those who may do something there.
+    fn knows(&self, db: &Connection, name: &UserName) -> bool {
+        let is_self = matches!(&self.actor, Principal::User { name: own } if own == name);
+        is_self
+            || self.org.is_root()
+            || user::policy(db, name, &self.org).is_ok_and(|policy| policy.is_some())
     }
 
     /// Refuses to change an account that may do more than the actor in any organisation: whoever sets its password or
     /// policy would have its rights, or could take them away.
     fn may_touch(&self, db: &Connection, name: &UserName) -> Result<(), AccountError> {
-        for org in user::orgs_of(db, name)? {
-            let held = user::policy(db, name, &org)?.unwrap_or_default().rights(&org);
-            let own = self.acl.standing_within(db, &self.actor, &org).rights();
-            let beyond = held.without(own);
-            if !beyond.is_empty() {
-                let why = format!("`{name}` has in {org}, and you lack: [{beyond}]");
-                return Err(AccountError::Denied(why));
-            }
+        user::orgs_of(db, name)?.iter().try_for_each(|org| self.may_touch_in(db, name, org))
+    }
+
+    /// [`Caller::may_touch`] for what is in one organisation only.
+    fn may_touch_in(
+        &self,
+        db: &Connection,
+        name: &UserName,
+        org: &OrgId,
+    ) -> Result<(), AccountError> {
+        let held = user::policy(db, name, org)?.unwrap_or_default().rights(org);
+        let beyond = held.without(self.own_rights(db, org));
+        if beyond.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        Err(AccountError::Denied(format!("`{name}` has in {org}, and you lack: [{beyond}]")))
     }
 
     /// Refuses to give what the actor does not hold.
     fn may_give(&self, db: &Connection, rights: Rights) -> Result<(), AccountError> {
-        let own = self.acl.standing_within(db, &self.actor, &self.org).rights();
-        let beyond = rights.without(own);
+        let beyond = rights.without(self.own_rights(db, &self.org));
         if beyond.is_empty() {
             return Ok(());
         }

@@ -53,7 +53,7 @@ pub struct Acl {
 }
 
 impl Acl {
-    /// The rules that a configuration sets, and the policies in a store.
+    /// The rules that a configuration sets, and the policies in the root's store.
     ///
     /// # Errors
     /// `security.lockdown_denied_permissions` names a permission that does not exist: better no start than a lockdown
@@ -126,9 +126,15 @@ impl Acl {
                 .is_ok_and(|policy| policy.is_some_and(|policy| policy.publish.contains(queue)))
     }
 
-    /// What the engine asks while it runs a query of this principal in this organisation.
-    pub fn token(&self, principal: Principal, org: OrgId) -> Token {
-        Token { acl: self.clone(), principal, org, noted: Arc::default() }
+    /// Where users and everybody's rights are.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What the engine asks while it runs a query of this principal on this store; the rights that count are those in
+    /// the store's organisation.
+    pub fn token(&self, principal: Principal, store: Store) -> Token {
+        Token { acl: self.clone(), principal, store, noted: Arc::default() }
     }
 }
 
@@ -165,7 +171,7 @@ fn denied_to_all(config: &Config) -> Result<Rights, ConfigError> {
 pub struct Token {
     acl: Acl,
     principal: Principal,
-    org: OrgId,
+    store: Store,
     /// Refusals that are on record: a query may ask in vain for each of a million rows.
     noted: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -183,7 +189,7 @@ impl Token {
 
     /// Where they count.
     pub fn org(&self) -> &OrgId {
-        &self.org
+        self.store.org()
     }
 
     /// Records a refusal, once for each asker.
@@ -196,13 +202,13 @@ impl Token {
         }
         let record = Record {
             time_us: now_us(),
-            org: self.org.clone(),
+            org: self.org().clone(),
             principal: self.principal.name().to_owned(),
             operation: Door::Query.operation().to_owned(),
             allowed: false,
             details: json!({"call": asker, "refused": denied.to_string()}),
         };
-        if let Err(error) = self.acl.store.audit(record) {
+        if let Err(error) = self.store.audit(record) {
             // The call is refused all the same.
             tracing::error!(%error, "a refusal cannot be recorded");
         }
@@ -211,7 +217,7 @@ impl Token {
 
 impl Access for Token {
     fn check(&self, asker: &str, permissions: &[Permission]) -> Result<(), Denied> {
-        let checked = self.acl.check(&self.principal, &self.org, permissions);
+        let checked = self.acl.check(&self.principal, self.org(), permissions);
         if !asker.is_empty()
             && let Err(denied) = &checked
         {

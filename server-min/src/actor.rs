@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::acl::{Acl, Principal};
 use crate::model::audit::Record;
 use crate::model::door::Door;
-use crate::model::id::{ArtifactName, OrgId};
+use crate::model::id::ArtifactName;
 use crate::store::{Store, StoreError, now_us};
 
 /// Why something was not done.
@@ -22,19 +22,18 @@ pub enum ActError {
     Store(#[from] StoreError),
 }
 
-/// A principal in an organisation, with the store on which it acts.
+/// A principal, with the store on which it acts: its rights in that store's organisation count.
 #[derive(Clone)]
 pub struct Actor {
     store: Store,
     acl: Acl,
     principal: Principal,
-    org: OrgId,
 }
 
 impl Actor {
     /// As this principal may.
-    pub fn new(store: Store, acl: Acl, principal: Principal, org: OrgId) -> Self {
-        Self { store, acl, principal, org }
+    pub fn new(store: Store, acl: Acl, principal: Principal) -> Self {
+        Self { store, acl, principal }
     }
 
     /// Where it acts.
@@ -47,13 +46,19 @@ impl Actor {
         &self.principal
     }
 
+    /// Whether a door would open, to offer what is behind it.
+    pub fn may(&self, door: Door) -> bool {
+        self.acl.check(&self.principal, self.store.org(), door.permissions()).is_ok()
+    }
+
     /// Passes a door. Answers the record that belongs into the transaction of what is done behind it.
     ///
     /// # Errors
     /// The caller may not, which is on record then; the store cannot be written.
     pub fn enter(&self, door: Door, details: Value) -> Result<Record, ActError> {
         let mut record = self.record(door.operation(), details);
-        let Err(denied) = self.acl.check(&self.principal, &self.org, door.permissions()) else {
+        let Err(denied) = self.acl.check(&self.principal, self.store.org(), door.permissions())
+        else {
             return Ok(record);
         };
         record.allowed = false;
@@ -70,7 +75,7 @@ impl Actor {
     /// The caller may not send there, which is on record then; the store cannot be written.
     pub fn publish(&self, queue: &ArtifactName, details: Value) -> Result<Record, ActError> {
         let mut record = self.record("send_event", details);
-        if self.acl.may_publish(&self.principal, &self.org, queue.as_str()) {
+        if self.acl.may_publish(&self.principal, self.store.org(), queue.as_str()) {
             return Ok(record);
         }
         record.allowed = false;
@@ -81,7 +86,7 @@ impl Actor {
     fn record(&self, operation: &str, details: Value) -> Record {
         Record {
             time_us: now_us(),
-            org: self.org.clone(),
+            org: self.store.org().clone(),
             principal: self.principal.name().to_owned(),
             operation: operation.to_owned(),
             allowed: true,

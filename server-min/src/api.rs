@@ -9,6 +9,8 @@ mod file;
 mod listen;
 mod query;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -21,10 +23,8 @@ use troodon_proto::{VqlCollectorArgs, VqlResponse};
 use troodon_vql::Registry;
 
 use crate::acl::Acl;
-use crate::launcher::Launcher;
 use crate::limits;
-use crate::monitoring::Monitoring;
-use crate::store::Store;
+use crate::orgs::Orgs;
 
 pub use listen::{ApiError, Bound};
 
@@ -62,13 +62,9 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Services {
     /// Where everything is kept.
-    pub store: Store,
+    pub orgs: Arc<Orgs>,
     /// Who may do what.
     pub acl: Acl,
-    /// The one door for collections.
-    pub launcher: Arc<Launcher>,
-    /// What clients watch.
-    pub monitoring: Arc<Monitoring>,
     /// What queries can use.
     pub registry: Arc<Registry>,
 }
@@ -92,7 +88,7 @@ impl Calls for Api {
     type QueryStream = Answers;
 
     async fn query(&self, request: Request<VqlCollectorArgs>) -> Result<Response<Answers>, Status> {
-        let caller = caller::of(&request, &self.services)?;
+        let caller = caller::of(&request, &self.services, &request.get_ref().org_id)?;
         let turn = Arc::clone(&self.queries).try_acquire_owned();
         let turn = turn.map_err(|_| Status::resource_exhausted("too many queries run already"))?;
         let answers = query::start(self.services.clone(), caller, request.into_inner(), turn);
@@ -103,7 +99,7 @@ impl Calls for Api {
         &self,
         request: Request<VfsFileBuffer>,
     ) -> Result<Response<VfsFileBuffer>, Status> {
-        let caller = caller::of(&request, &self.services)?;
+        let caller = caller::of(&request, &self.services, &request.get_ref().org_id)?;
         let (services, wanted) = (self.services.clone(), request.into_inner());
         let read = move || file::read(&services, caller, wanted);
         let part = tokio::task::spawn_blocking(read).await;
@@ -126,8 +122,14 @@ impl Calls for Api {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        caller::of(&request, &self.services)?;
-        let works = self.services.store.read_async(|db| Ok(db.execute_batch("SELECT 1")?)).await;
+        caller::anywhere(&request, &self.services)?;
+        let works = self
+            .services
+            .orgs
+            .root()
+            .store
+            .read_async(|db| Ok(db.execute_batch("SELECT 1")?))
+            .await;
         let status = if works.is_ok() { Health::Serving } else { Health::NotServing };
         Ok(Response::new(HealthCheckResponse { status: status.into() }))
     }

@@ -8,6 +8,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -17,35 +18,38 @@ use troodon_core::rsa::aws::AwsKey;
 
 use crate::limits::{AUDIT_LOG_SECONDS, AUDIT_SIGN_SECONDS, PAGE};
 use crate::model::audit::Record;
+use crate::orgs::Orgs;
 use crate::store::setting::Setting;
 use crate::store::{Store, StoreError};
 
 /// The name that Velociraptor gives it.
 const FILE: &str = "VelociraptorAudit_info.log";
 
-/// Follows the audit log of a store.
+/// Follows the audit logs of all organisations.
 pub struct AuditLog {
-    store: Store,
+    orgs: Arc<Orgs>,
     key: AwsKey,
     folder: Option<PathBuf>,
 }
 
 impl AuditLog {
     /// Signs with `key`; copies to a file in `folder` unless that is empty.
-    pub fn new(store: Store, key: AwsKey, folder: &str) -> Self {
+    pub fn new(orgs: Arc<Orgs>, key: AwsKey, folder: &str) -> Self {
         let folder = (!folder.is_empty()).then(|| PathBuf::from(folder));
-        Self { store, key, folder }
+        Self { orgs, key, folder }
     }
 
     /// Goes on until the process ends.
     pub fn run(&self) {
         let mut was_well = true;
         for second in 0_u64.. {
-            let signed = match second.checked_rem(AUDIT_SIGN_SECONDS) {
-                Some(0) => self.store.sign_audit(&self.key),
-                _ => Ok(()),
-            };
-            let done = signed.and_then(|()| self.copy());
+            let sign = second.checked_rem(AUDIT_SIGN_SECONDS) == Some(0);
+            let done = self.orgs.each(|org| {
+                if sign {
+                    org.store.sign_audit(&self.key)?;
+                }
+                self.folder.as_ref().map_or(Ok(()), |folder| copy_to(folder, &org.store))
+            });
             if let Err(error) = &done
                 && was_well
             {
@@ -55,30 +59,25 @@ impl AuditLog {
             std::thread::sleep(Duration::from_secs(AUDIT_LOG_SECONDS));
         }
     }
+}
 
-    /// Copies what is not yet in the file.
-    ///
-    /// # Errors
-    /// The store cannot be read, or the file not be written.
-    pub fn copy(&self) -> Result<(), StoreError> {
-        let Some(folder) = &self.folder else { return Ok(()) };
-        loop {
-            let copied = self.store.setting(Setting::AuditCopied)?;
-            let copied =
-                copied.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-            let records = self.store.audit_records(copied, PAGE)?;
-            let Some((last, _)) = records.last() else { return Ok(()) };
-            let mut lines = String::new();
-            for (_, record) in &records {
-                lines.push_str(&line(record));
-                lines.push('\n');
-            }
-            // Opened anew each time, so that whoever rotates logs may move it away.
-            let mut file = open(folder)?;
-            file.write_all(lines.as_bytes())?;
-            file.sync_data()?;
-            self.store.set_setting(Setting::AuditCopied, last.to_be_bytes().to_vec())?;
+/// Copies what of one organisation is not yet in the file.
+fn copy_to(folder: &Path, store: &Store) -> Result<(), StoreError> {
+    loop {
+        let copied = store.setting(Setting::AuditCopied)?;
+        let copied = copied.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let records = store.audit_records(copied, PAGE)?;
+        let Some((last, _)) = records.last() else { return Ok(()) };
+        let mut lines = String::new();
+        for (_, record) in &records {
+            lines.push_str(&line(record));
+            lines.push('\n');
         }
+        // Opened anew each time, so that whoever rotates logs may move it away.
+        let mut file = open(folder)?;
+        file.write_all(lines.as_bytes())?;
+        file.sync_data()?;
+        store.set_setting(Setting::AuditCopied, last.to_be_bytes().to_vec())?;
     }
 }
 
@@ -115,10 +114,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("data")).unwrap();
         let logs = folder.path().join("logs");
-        let pem = AwsKey::generate().unwrap().to_pkcs1_pem().unwrap();
         let copy = || {
-            let key = AwsKey::from_pkcs1_pem(pem.as_bytes()).unwrap();
-            AuditLog::new(store.clone(), key, logs.to_str().unwrap()).copy().unwrap();
+            copy_to(&logs, &store).unwrap();
             let text = std::fs::read_to_string(logs.join(FILE)).unwrap_or_default();
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
         };

@@ -13,6 +13,7 @@ mod console;
 mod flow_command;
 mod gate;
 mod hunt_command;
+mod orgs_command;
 mod provision_command;
 mod query_command;
 mod rows;
@@ -34,7 +35,7 @@ use troodon_vql::ParseError;
 
 use crate::artifact::ArtifactError;
 use crate::config::Config;
-use crate::model::id::UserName;
+use crate::model::id::{OrgId, UserName};
 
 pub use gate::{GATES, Gate};
 
@@ -60,6 +61,16 @@ struct Cli {
     /// Act with the rights of this user, in place of the server's own
     #[arg(long, value_name = "USER")]
     runas: Option<UserName>,
+
+    /// Work in this organisation, in place of the root
+    #[arg(
+        long,
+        value_name = "ORG",
+        global = true,
+        default_value = "root",
+        hide_default_value = true
+    )]
+    org: OrgId,
 
     #[command(subcommand)]
     command: Command,
@@ -97,6 +108,9 @@ enum Command {
     /// Give and show rights
     #[command(subcommand)]
     Acl(acl_command::AclCommand),
+    /// Make, show and remove organisations
+    #[command(subcommand)]
+    Orgs(orgs_command::OrgsCommand),
     /// Read and check the log of who did what
     #[command(subcommand)]
     Audit(audit_command::AuditCommand),
@@ -106,6 +120,7 @@ enum Command {
 struct Invocation {
     config: Option<PathBuf>,
     runas: Option<UserName>,
+    org: OrgId,
 }
 
 impl Invocation {
@@ -143,12 +158,15 @@ pub fn main() -> ExitCode {
 pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> Result<()> {
     let matches = Cli::command().try_get_matches_from(arguments)?;
     let typed = gate::typed(&matches);
-    let Cli { config, runas, command } = Cli::from_arg_matches(&matches)?;
-    let invocation = Invocation { config, runas };
+    let Cli { config, runas, org, command } = Cli::from_arg_matches(&matches)?;
+    let invocation = Invocation { config, runas, org };
     match gate::of(&typed) {
         None => bail!("nothing says who may use `{typed}`"),
         Some(Gate::Host) if invocation.runas.is_some() => {
             bail!("`{typed}` acts as the server's own account; leave --runas out")
+        }
+        Some(Gate::Host | Gate::Open) if !invocation.org.is_root() && !gate::knows_orgs(&typed) => {
+            bail!("`{typed}` is the same in all organisations; leave --org out")
         }
         Some(_) => {}
     }
@@ -164,6 +182,7 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::Vql(command) => vql_command::run(command),
         Command::User(command) => user_command::run(&invocation, command),
         Command::Acl(command) => acl_command::run(&invocation, command),
+        Command::Orgs(command) => orgs_command::run(&invocation, command),
         Command::Audit(command) => audit_command::run(&invocation, &command),
     }
 }

@@ -18,6 +18,7 @@ mod pace;
 mod poll;
 mod presence;
 mod reader;
+mod realm;
 mod reply;
 mod routes;
 mod socket;
@@ -37,6 +38,8 @@ use crate::limits;
 use crate::model::client::Client;
 use crate::model::id::{ClientId, FlowId};
 use crate::store::{Store, StoreError};
+
+pub use realm::{Realm, Realms};
 
 pub use listen::{Bound, raise_file_limit, runtime, termination};
 pub(crate) use tls::{TlsWishes, server_tls};
@@ -64,7 +67,7 @@ pub struct Settings {
     pub plain_http: bool,
     /// `Frontend.proxy_header`: where a trusted proxy puts the address of the client.
     pub proxy_header: Option<HeaderName>,
-    /// `Client.nonce`: names the deployment.
+    /// `Client.nonce`: names the root organisation's agents.
     pub nonce: String,
     /// `obfuscation_nonce`, unless `Frontend.do_not_compress_artifacts`: hides names of artifacts on their way.
     pub names: Option<Obfuscator>,
@@ -132,12 +135,10 @@ pub struct Frontend;
 struct Shared {
     settings: Settings,
     names: Option<Arc<Obfuscator>>,
+    /// The root's.
     store: Store,
-    hooks: Arc<dyn Hooks>,
+    realms: realm::Desks,
     door: door::Door,
-    outbox: outbox::Outbox,
-    polls: poll::Polls,
-    presence: presence::Presence,
     bodies: body::Budget,
     posts: tokio::sync::Semaphore,
     urgent_posts: tokio::sync::Semaphore,
@@ -148,17 +149,14 @@ impl Shared {
     fn new(
         mut settings: Settings,
         store: Store,
-        hooks: Arc<dyn Hooks>,
+        realms: Arc<dyn Realms>,
         stop: tokio::sync::watch::Receiver<bool>,
     ) -> Self {
         Self {
             names: settings.names.take().map(Arc::new),
             store,
-            hooks,
+            realms: realm::Desks::new(realms),
             door: door::Door::new(&settings),
-            outbox: outbox::Outbox::new(settings.expected_clients),
-            polls: poll::Polls::default(),
-            presence: presence::Presence::default(),
             bodies: body::Budget::new(limits::BODIES_KIB),
             posts: tokio::sync::Semaphore::new(settings.posts_at_a_time.max(1)),
             urgent_posts: tokio::sync::Semaphore::new(limits::URGENT_POSTS),
@@ -184,14 +182,5 @@ impl Shared {
         let mut stop = self.stop.clone();
         // An error means that the sender is gone, which is a stop as well.
         drop(stop.wait_for(|stop| *stop).await);
-    }
-
-    /// Runs a hook on a thread that may block.
-    async fn hook<T: Send + 'static>(
-        &self,
-        call: impl FnOnce(&dyn Hooks) -> T + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let hooks = Arc::clone(&self.hooks);
-        tokio::task::spawn_blocking(move || call(&*hooks)).await.map_err(|_| StoreError::Closed)
     }
 }

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::model::audit::Record;
 use crate::model::door::Door;
 use crate::model::flow::NewFlow;
-use crate::model::id::{ClientId, FlowId, NameFault, OrgId};
+use crate::model::id::{ClientId, FlowId, NameFault};
 use crate::store::{Store, StoreError, now_us};
 
 use compile::{Layers, compile};
@@ -81,9 +81,20 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// A door to this store.
+    /// A door to this store. Rights in the store's organisation count.
     pub fn new(config: &Config, repository: Arc<Repository>, store: Store, acl: Acl) -> Self {
         Self { repository, store, acl, settings: Settings::of(config) }
+    }
+
+    /// The same door to the store of another organisation.
+    pub fn to(&self, store: Store) -> Self {
+        let (repository, settings) = (Arc::clone(&self.repository), self.settings.clone());
+        Self { repository, store, acl: self.acl.clone(), settings }
+    }
+
+    /// Where collections are queued.
+    pub const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The definitions that it compiles.
@@ -102,7 +113,7 @@ impl Launcher {
         wanted: &Collect,
     ) -> Result<FlowId, LaunchError> {
         let details = json!({"client": client.as_str(), "details": shown(wanted)});
-        let mut record = record(principal, Door::Collect.operation(), details);
+        let mut record = self.record(principal, Door::Collect.operation(), details);
         if let Err(refusal) = self.allow(principal, &wanted.specs) {
             return self.refuse(record, refusal);
         }
@@ -155,8 +166,20 @@ impl Launcher {
             Ok(()) => Ok(()),
             Err(refusal) => {
                 let artifacts: Vec<_> = specs.iter().map(|spec| spec.artifact.as_str()).collect();
-                self.refuse(record(principal, operation, json!({"artifacts": artifacts})), refusal)
+                let about = json!({"artifacts": artifacts});
+                self.refuse(self.record(principal, operation, about), refusal)
             }
+        }
+    }
+
+    fn record(&self, principal: &Principal, operation: &str, details: Value) -> Record {
+        Record {
+            time_us: now_us(),
+            org: self.store.org().clone(),
+            principal: principal.name().to_owned(),
+            operation: operation.to_owned(),
+            allowed: true,
+            details,
         }
     }
 
@@ -169,8 +192,8 @@ impl Launcher {
 
     fn allow(&self, principal: &Principal, specs: &[Spec]) -> Result<(), LaunchError> {
         let name = principal.name();
-        let org = OrgId::root();
-        self.acl.check(principal, &org, Door::Collect.permissions()).map_err(|denied| {
+        let org = self.store.org();
+        self.acl.check(principal, org, Door::Collect.permissions()).map_err(|denied| {
             LaunchError::Denied(format!("{name} may not collect from clients: {denied}"))
         })?;
         for spec in specs {
@@ -187,7 +210,7 @@ impl Launcher {
                 let permission = Permission::named(required)
                     .ok_or_else(|| refused(format!("there is no permission {required}")))?;
                 self.acl
-                    .check(principal, &org, &[permission])
+                    .check(principal, org, &[permission])
                     .map_err(|d| refused(d.to_string()))?;
             }
         }
@@ -265,17 +288,6 @@ impl Settings {
             log_error_regex: frontend.collection_error_regex.clone(),
             event_wait: or(defaults.event_max_wait, EVENT_WAIT_SECONDS),
         }
-    }
-}
-
-fn record(principal: &Principal, operation: &str, details: Value) -> Record {
-    Record {
-        time_us: now_us(),
-        org: OrgId::root(),
-        principal: principal.name().to_owned(),
-        operation: operation.to_owned(),
-        allowed: true,
-        details,
     }
 }
 

@@ -27,6 +27,7 @@ pub mod listener;
 pub mod model;
 pub mod monitoring;
 pub mod names;
+pub mod orgs;
 pub mod password;
 pub mod permission_page;
 pub mod pki;

@@ -14,6 +14,8 @@ pub const ARTIFACT_NAME_BYTES: usize = 256;
 pub const USER_NAME_BYTES: usize = 128;
 /// Bytes of an organisation's id; usual ones have 5.
 pub const ORG_ID_BYTES: usize = 32;
+/// Bytes of an organisation's name, and of its nonce.
+pub const ORG_NAME_BYTES: usize = 128;
 /// Characters of a refused name that an error message quotes.
 pub const QUOTED_NAME_CHARS: usize = 64;
 

@@ -10,7 +10,6 @@ use crate::acl::Principal;
 use crate::launcher::{CompileFault, LaunchError, Launcher, Spec};
 use crate::model::audit::Record;
 use crate::model::client::Client;
-use crate::model::id::OrgId;
 use crate::model::monitoring::{Watch, WatchList};
 use crate::store::setting::{self, Setting};
 use crate::store::{Store, StoreError, audit, now_us};
@@ -50,6 +49,11 @@ impl Monitoring {
     /// The tables of this store.
     pub fn new(store: Store, launcher: Arc<Launcher>, usual: &[String]) -> Self {
         Self { store, launcher, usual: usual.to_vec(), compiled: Mutex::default() }
+    }
+
+    /// The tables of another organisation.
+    pub fn to(&self, store: Store, launcher: Arc<Launcher>) -> Self {
+        Self::new(store, launcher, &self.usual)
     }
 
     /// What is on the list.
@@ -164,7 +168,7 @@ impl Monitoring {
         change: impl FnOnce(&mut WatchList) -> bool + Send + 'static,
     ) -> Result<WatchList, MonitoringError> {
         let usual = self.usual_list();
-        let principal = principal.name().to_owned();
+        let (principal, org) = (principal.name().to_owned(), self.store.org().clone());
         let list = self.store.write(move |db| {
             let mut list = match setting::find(db, Setting::EventTable)? {
                 Some(kept) => serde_json::from_slice(&kept)?,
@@ -179,7 +183,7 @@ impl Monitoring {
             setting::put(db, Setting::EventTable, &serde_json::to_vec(&list)?)?;
             let record = Record {
                 time_us,
-                org: OrgId::root(),
+                org,
                 principal,
                 operation: OPERATION.to_owned(),
                 allowed: true,

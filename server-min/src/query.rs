@@ -16,6 +16,7 @@ mod json;
 mod machine;
 mod metadata;
 mod monitoring;
+mod org;
 mod run;
 mod user;
 
@@ -24,19 +25,22 @@ use std::sync::Arc;
 use troodon_vql::threads::HostThreads;
 use troodon_vql::{Accessor, AllowList, Context, Fault, Permission, Registry, standard};
 
-use crate::acl::Token;
+use crate::acl::{Acl, Principal, Token};
 use crate::actor::Actor;
 use crate::config::{Config, ConfigError};
 use crate::launcher::Launcher;
 use crate::limits::QUERY_THREADS_MAX;
 use crate::monitoring::Monitoring;
+use crate::orgs::{Org, Orgs};
 use crate::store::Store;
 
 pub use run::{QueryFault, run};
 
 /// What plugins of the server work with. It reaches them as an extension of the session.
 pub struct Backend {
-    /// Where everything is kept.
+    /// All organisations.
+    pub orgs: Arc<Orgs>,
+    /// Where everything of the organisation is kept.
     pub store: Store,
     /// The one door for collections, and the artifacts.
     pub launcher: Arc<Launcher>,
@@ -47,11 +51,21 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// What a query of this principal works with in an organisation.
+    pub fn new(orgs: &Arc<Orgs>, org: &Org, acl: &Acl, principal: Principal) -> Self {
+        Self {
+            orgs: Arc::clone(orgs),
+            store: org.store.clone(),
+            launcher: Arc::clone(&org.launcher),
+            monitoring: Arc::clone(&org.monitoring),
+            token: acl.token(principal, org.store.clone()),
+        }
+    }
+
     /// The caller, as it acts on the store.
     fn actor(&self) -> Actor {
         let Self { store, token, .. } = self;
-        let (acl, principal, org) = (token.acl(), token.principal(), token.org());
-        Actor::new(store.clone(), acl.clone(), principal.clone(), org.clone())
+        Actor::new(store.clone(), token.acl().clone(), token.principal().clone())
     }
 }
 
@@ -71,6 +85,7 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
         event::PLUGINS,
         flow::PLUGINS,
         hunt::PLUGINS,
+        org::PLUGINS,
         user::PLUGINS,
     ] {
         registry.add_plugins(plugins);
@@ -83,6 +98,7 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
         hunt_change::FUNCTIONS,
         metadata::FUNCTIONS,
         monitoring::FUNCTIONS,
+        org::FUNCTIONS,
         user::FUNCTIONS,
     ] {
         registry.add_functions(functions);

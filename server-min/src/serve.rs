@@ -1,14 +1,13 @@
 //! Puts configuration, store, artifacts and frontend together.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderName;
 use tokio::sync::watch;
 use troodon_core::obfuscation::Obfuscator;
 use troodon_core::rsa::aws::AwsKey;
-use troodon_proto::VqlEventTable;
 use troodon_vql::Permission;
 use zeroize::Zeroizing;
 
@@ -18,13 +17,13 @@ use crate::api::{self, ApiError};
 use crate::artifact::{ArtifactError, Repository, undeclared};
 use crate::audit_log::AuditLog;
 use crate::config::{ClientConfig, Config, ConfigError};
-use crate::frontend::{Frontend, FrontendError, Hooks, Settings, raise_file_limit, termination};
+use crate::frontend::{Frontend, FrontendError, Settings, raise_file_limit, termination};
 use crate::gui::{self, Gui};
-use crate::launcher::{LaunchError, Launcher};
+use crate::launcher::Launcher;
 use crate::limits;
-use crate::model::client::Client;
-use crate::model::id::{ClientId, OrgId};
-use crate::monitoring::{Monitoring, MonitoringError};
+use crate::model::id::OrgId;
+use crate::monitoring::MonitoringError;
+use crate::orgs::Orgs;
 use crate::query;
 use crate::store::{Store, StoreError};
 
@@ -81,35 +80,23 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     }
     warn_of_undeclared(&repository);
     let store = Store::open(config.datastore.location.as_ref())?;
-    account::install(config, &store)?;
     let acl = Acl::new(config, store.clone())?;
     settings.recruits = recruits(&acl, config);
-    let launcher = Launcher::new(config, Arc::new(repository), store.clone(), acl.clone());
-    let launcher = Arc::new(launcher);
+    let orgs = Arc::new(Orgs::of(config, Arc::new(repository), store.clone(), acl.clone()));
+    account::install(config, &orgs)?;
+    let launcher = Arc::clone(&orgs.root().launcher);
     let usual = &config.frontend.default_client_monitoring_artifacts;
     for name in usual.iter().filter(|name| launcher.repository().get(name).is_none()) {
         tracing::warn!("no artifact {name}: it is not monitored");
     }
-    let monitoring = Arc::new(Monitoring::new(store.clone(), Arc::clone(&launcher), usual));
-    monitoring.check()?;
-    let calls = api::Services {
-        store: store.clone(),
-        acl: acl.clone(),
-        launcher: Arc::clone(&launcher),
-        monitoring: Arc::clone(&monitoring),
-        registry: Arc::new(query::registry(config)?),
-    };
+    orgs.root().monitoring.check()?;
+    let registry = Arc::new(query::registry(config)?);
+    let calls = api::Services { orgs: Arc::clone(&orgs), acl: acl.clone(), registry };
     let pages = gui_settings(config, &settings)?;
-    let services = Services {
-        launcher: Arc::clone(&launcher),
-        store: store.clone(),
-        monitoring,
-        interrogating: Mutex::new(()),
-    };
-    follow_audit(config, &store)?;
+    follow_audit(config, &orgs)?;
     raise_file_limit();
     let stop = termination()?;
-    let bound = Frontend::bind(settings, store.clone(), Arc::new(services)).await?;
+    let bound = Frontend::bind_all(settings, store.clone(), orgs).await?;
     let pages = bind_pages(pages, store, acl, launcher).await?;
     let api = api::Bound::bind(&api_settings(config)?, calls).await?;
     if config.lockdown {
@@ -152,11 +139,11 @@ async fn bind_pages(
 }
 
 /// Signs and copies the audit log on a thread of its own.
-fn follow_audit(config: &Config, store: &Store) -> Result<(), ServeError> {
+fn follow_audit(config: &Config, orgs: &Arc<Orgs>) -> Result<(), ServeError> {
     let pem = config.frontend.private_key.expose();
     let key = AwsKey::from_pkcs1_pem(pem.as_bytes())
         .map_err(|fault| ConfigError::invalid("Frontend.private_key", fault.to_string()))?;
-    let log = AuditLog::new(store.clone(), key, &config.logging.output_directory);
+    let log = AuditLog::new(Arc::clone(orgs), key, &config.logging.output_directory);
     std::thread::Builder::new().name("audit-log".into()).spawn(move || log.run())?;
     Ok(())
 }
@@ -177,45 +164,6 @@ fn api_settings(config: &Config) -> Result<api::Settings, ConfigError> {
         certificate: config.frontend.certificate.clone(),
         key_pem: Zeroizing::new(config.frontend.private_key.expose().to_owned()),
     })
-}
-
-/// What the frontend asks of the rest of the server.
-struct Services {
-    launcher: Arc<Launcher>,
-    store: Store,
-    monitoring: Arc<Monitoring>,
-    /// Held while a client is asked about its host, so that it is asked once.
-    interrogating: Mutex<()>,
-}
-
-impl Services {
-    fn interrogate(&self, client: &ClientId) -> Result<(), LaunchError> {
-        let _turn = self.interrogating.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = self.store.client(client)?;
-        if known.is_some_and(|client| client.interrogation.is_none()) {
-            let flow = self.launcher.interrogate(client)?;
-            self.store.set_interrogation(client, &flow)?;
-        }
-        Ok(())
-    }
-}
-
-impl Hooks for Services {
-    fn enrolled(&self, client: &ClientId) {
-        if let Err(error) = self.interrogate(client) {
-            tracing::error!(%client, %error, "a client cannot be asked about its host");
-        }
-    }
-
-    fn event_table(&self, client: &Client) -> Option<VqlEventTable> {
-        match self.monitoring.table(client) {
-            Ok(table) => table,
-            Err(error) => {
-                tracing::error!(client = %client.id, %error, "there is no event table");
-                None
-            }
-        }
-    }
 }
 
 /// Whether running hunts take clients: what lockdown denies to the server itself does not happen by itself either.

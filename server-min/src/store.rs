@@ -1,5 +1,8 @@
 //! The model on disk: one SQLite file, and a folder with the bytes of uploaded files.
 //!
+//! Each organisation has a store of its own, which knows whose it is; users, their rights and the list of organisations
+//! are in that of the root. What is decided about content of a store is decided for [`Store::org`].
+//!
 //! One thread writes. Changes that wait at the same time share a transaction and its one disk flush, and whoever asked
 //! for a change hears of it after that flush: what is acknowledged is durable. Readers have connections of their own and
 //! never wait for the writer. Commands open the same store while the server runs.
@@ -14,6 +17,7 @@ pub mod flow;
 pub mod hunt;
 mod ingest;
 pub mod metadata;
+pub mod org;
 pub mod result;
 mod schema;
 pub mod search;
@@ -33,7 +37,8 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::limits;
-use crate::model::id::NameFault;
+use crate::model::id::{NameFault, OrgId};
+use setting::Setting;
 use writer::Writer;
 
 /// Why the store could not do something.
@@ -62,6 +67,14 @@ pub enum StoreError {
     /// The server's key does not sign.
     #[error("store: the audit log cannot be signed")]
     Signature,
+    /// The file of one organisation lies where another's should be.
+    #[error("store: it is that of organisation {found}, and not of {expected}")]
+    OtherOrg {
+        /// Whose it is.
+        found: String,
+        /// Whose it should be.
+        expected: OrgId,
+    },
     /// What is on disk is not what was written.
     #[error("store: {0} is damaged")]
     Damaged(&'static str),
@@ -110,16 +123,25 @@ pub struct Store {
 
 struct Shared {
     folder: PathBuf,
+    org: OrgId,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
 }
 
 impl Store {
-    /// Opens or creates the store in this folder.
+    /// Opens or creates the root's store in this folder.
     ///
     /// # Errors
-    /// The folder cannot be made or used, or the store is of a later version.
+    /// Those of [`Store::open_of`].
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_of(folder, OrgId::root())
+    }
+
+    /// Opens or creates the store of an organisation in this folder.
+    ///
+    /// # Errors
+    /// The folder cannot be made or used, or the store is of a later version or of another organisation.
+    pub fn open_of(folder: &Path, org: OrgId) -> Result<Self, StoreError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut connection = Connection::open(database(folder))?;
         connection.busy_timeout(Duration::from_millis(limits::STORE_BUSY_MS))?;
@@ -129,10 +151,17 @@ impl Store {
         connection.pragma_update(None, "journal_size_limit", limits::WAL_KEPT_BYTES)?;
         connection.pragma_update(None, "cache_size", -i64::from(limits::WRITER_CACHE_KIB))?;
         schema::migrate(&mut connection)?;
+        claim(&connection, &org)?;
         connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_KEPT);
         let writer = Writer::start(connection)?;
-        let shared = Shared { folder: folder.to_owned(), writer, readers: Mutex::default() };
+        let shared = Shared { folder: folder.to_owned(), org, writer, readers: Mutex::default() };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Whose store it is.
+    #[must_use]
+    pub fn org(&self) -> &OrgId {
+        &self.shared.org
     }
 
     /// Makes a change and waits until it is durable. The change is undone when `work` fails.
@@ -238,6 +267,18 @@ impl Store {
     fn idle_readers(&self) -> MutexGuard<'_, Vec<Connection>> {
         // A panic elsewhere cannot leave a list of connections half changed.
         self.shared.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a new store that of an organisation; an older one has to be.
+fn claim(connection: &Connection, org: &OrgId) -> Result<(), StoreError> {
+    match setting::find(connection, Setting::Org)? {
+        None => setting::put(connection, Setting::Org, org.as_str().as_bytes()),
+        Some(found) if found == org.as_str().as_bytes() => Ok(()),
+        Some(found) => Err(StoreError::OtherOrg {
+            found: String::from_utf8_lossy(&found).into_owned(),
+            expected: org.clone(),
+        }),
     }
 }
 

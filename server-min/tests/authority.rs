@@ -9,17 +9,20 @@
 )]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use troodon_server::account::{AccountError, Accounts, Grant, install, sign_in};
 use troodon_server::acl::{Acl, Principal};
+use troodon_server::artifact::Repository;
 use troodon_server::config::{Config, InitialUser, Secret};
 use troodon_server::model::audit::Record;
 use troodon_server::model::decision::{LOCKDOWN, Standing, decide};
 use troodon_server::model::id::{OrgId, UserName};
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::{Rights, Role};
+use troodon_server::orgs::Orgs;
 use troodon_server::store::Store;
 use troodon_vql::Permission;
 
@@ -154,13 +157,19 @@ impl Bench {
         self.accounts_with(user, &Config::default())
     }
 
+    fn orgs(&self, config: &Config) -> Orgs {
+        let acl = Acl::new(config, self.store.clone()).unwrap();
+        let repository = Arc::new(Repository::built_in().unwrap());
+        Orgs::of(config, repository, self.store.clone(), acl)
+    }
+
     fn accounts_with(&self, user: Option<&str>, config: &Config) -> Accounts {
         let actor = match user {
             Some(user) => Principal::User { name: name(user) },
             None => Principal::Server { name: "VelociraptorServer".into() },
         };
         let acl = Acl::new(config, self.store.clone()).unwrap();
-        Accounts::new(self.store.clone(), acl, actor, "VelociraptorServer")
+        Accounts::new(acl, actor, OrgId::root())
     }
 
     fn add(&self, user: &str, policy: &str) {
@@ -376,7 +385,7 @@ fn initial_users_are_made_once_and_their_hash_becomes_argon2id() {
         password_hash: Secret::new(hex::encode(hash)),
         password_salt: Secret::new(hex::encode(salt)),
     });
-    install(&config, &bench.store).unwrap();
+    install(&config, &bench.orgs(&config)).unwrap();
     assert!(bench.allows("ann", Permission::ServerAdmin));
     let stored = || bench.store.user(&name("ann")).unwrap().unwrap().password.unwrap();
     assert!(stored().expose().starts_with("$sha256$"));
@@ -388,7 +397,7 @@ fn initial_users_are_made_once_and_their_hash_becomes_argon2id() {
     // What was changed later is not undone by a restart.
     bench.accounts(None).grant(&name("ann"), Policy::default(), Grant::Replace).unwrap();
     config.gui.initial_users[0].name = "Bob".into();
-    install(&config, &bench.store).unwrap();
+    install(&config, &bench.orgs(&config)).unwrap();
     assert!(!bench.allows("ann", Permission::ServerAdmin));
     assert!(bench.store.user(&name("bob")).unwrap().is_none());
 }
@@ -402,7 +411,7 @@ fn a_wrong_initial_user_is_named() {
         ..InitialUser::default()
     };
     config.gui.initial_users.push(user);
-    let error = install(&config, &Bench::new().store).unwrap_err().to_string();
+    let error = install(&config, &Bench::new().orgs(&config)).unwrap_err().to_string();
     assert!(error.starts_with("GUI.initial_users: \"ann\": "), "{error}");
 }
 

@@ -20,7 +20,7 @@ use troodon_server::acl::{Acl, Principal};
 use troodon_server::artifact::{Origin, Repository};
 use troodon_server::config::Config;
 use troodon_server::launcher::{Collect, Launcher, Limits, Spec};
-use troodon_server::model::id::{ClientId, UserName};
+use troodon_server::model::id::{ClientId, OrgId, UserName};
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::Role;
 use troodon_server::store::Store;
@@ -340,7 +340,7 @@ fn a_wrapper_gives_one_use_of_a_strong_artifact_to_those_who_may_not_launch_it()
     let config = Config::default();
     let acl = Acl::new(&config, store.clone()).unwrap();
     let ivan: UserName = "ivan".parse().unwrap();
-    Accounts::new(store.clone(), acl.clone(), server(), "VelociraptorServer")
+    Accounts::new(acl.clone(), server(), OrgId::root())
         .grant(&ivan, Policy::of([Role::Investigator]), Grant::Replace)
         .unwrap();
     let mut repository = Repository::built_in().unwrap();

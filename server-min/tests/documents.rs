@@ -46,21 +46,36 @@ fn the_reference_of_the_language_is_what_the_engine_checks() {
 }
 
 #[test]
-fn the_threat_model_names_tests_that_exist() {
-    let page = std::fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
-    let is_test = |word: &&str| {
-        word.matches('_').count() >= 2 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-    };
-    let named: BTreeSet<&str> = page.split('`').filter(is_test).collect();
-    assert!(named.len() > 40, "{named:?}");
+fn the_threat_model_and_the_lessons_name_tests_that_exist() {
     let mut functions = BTreeSet::new();
-    for folder in ["agent-core", "agent-std", "server-min", "hil-tests"] {
+    for folder in ["agent-core", "agent-std", "parsers", "server-min", "vql", "hil-tests"] {
         for part in ["src", "tests"] {
             gather(&root().join(folder).join(part), &mut functions);
         }
     }
-    let missing: Vec<_> = named.iter().filter(|name| !functions.contains(**name)).collect();
-    assert!(missing.is_empty(), "no such tests: {missing:?}");
+    for page in ["docs/threat-model.md", "docs/lessons.md"] {
+        let text = std::fs::read_to_string(root().join(page)).unwrap();
+        let is_test = |word: &&str| {
+            let fits = |b: u8| b.is_ascii_lowercase() || b == b'_';
+            word.matches('_').count() >= 2 && word.bytes().all(fits)
+        };
+        let named: BTreeSet<&str> = text.split('`').filter(is_test).collect();
+        assert!(named.len() > 30, "{page}: {named:?}");
+        let missing: Vec<_> = named.iter().filter(|name| !functions.contains(**name)).collect();
+        assert!(missing.is_empty(), "{page}: no such tests: {missing:?}");
+    }
+}
+
+/// Every line of the table of lessons names what holds its rule.
+#[test]
+fn every_lesson_has_a_test() {
+    let text = std::fs::read_to_string(root().join("docs/lessons.md")).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(lines.len() > 25);
+    for line in lines {
+        let tests = line.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        assert!(tests.starts_with('`') && tests.ends_with('`'), "{line}");
+    }
 }
 
 /// The names of all functions below a folder.

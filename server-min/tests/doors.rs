@@ -35,6 +35,7 @@ const HOLDERS: &[(&str, &str)] = &[
     ("DELETE_RESULTS", "A"),
     ("NETWORK", "AL"),
     ("SERVER_ADMIN", "AL"),
+    ("ORG_ADMIN", "AOL"),
     ("IMPERSONATION", "AL"),
     ("FILESYSTEM_READ", "AL"),
     ("MACHINE_STATE", "AL"),
@@ -60,6 +61,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("plugin", "info", "MACHINE_STATE"),
     ("plugin", "gui_users", "SERVER_ADMIN"),
     ("plugin", "monitoring", "READ_RESULTS"),
+    ("plugin", "orgs", "READ_RESULTS"),
     ("plugin", "watch_monitoring", "READ_RESULTS"),
     ("plugin", "source", "READ_RESULTS"),
     ("plugin", "uploads", "READ_RESULTS"),
@@ -78,6 +80,9 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("function", "hunt_add", "START_HUNT"),
     ("function", "hunt_info", "READ_RESULTS"),
     ("function", "hunt_update", "COLLECT_CLIENT"),
+    ("function", "org", "ANY_QUERY"),
+    ("function", "org_create", "ORG_ADMIN"),
+    ("function", "org_delete", "ORG_ADMIN"),
     ("function", "send_event", "SERVER_ADMIN"),
     ("function", "user_create", "SERVER_ADMIN"),
     ("function", "user_grant", "SERVER_ADMIN"),
@@ -141,6 +146,10 @@ const COMMANDS: &[(&str, &str, &str, &[&str])] = &[
     ("acl grant", "SERVER_ADMIN", "user_grant", &["victim", "{}"]),
     ("acl show", "SERVER_ADMIN", "ShowUsers", &["victim"]),
     ("acl page", "OPEN", "", &[]),
+    ("orgs create", "ORG_ADMIN", "org_create", &["Another"]),
+    ("orgs delete", "ORG_ADMIN", "org_delete", &["OGONE", "--really_do_it"]),
+    ("orgs list", "ORG_ADMIN", "ReadOrgs", &[]),
+    ("orgs show", "ORG_ADMIN", "ReadOrgs", &["OABCD"]),
     ("audit show", "SERVER_ADMIN", "ReadAudit", &["--principal", "-"]),
     ("audit verify", "SERVER_ADMIN", "ReadAudit", &[]),
     (
@@ -183,11 +192,11 @@ fn every_plugin_function_and_accessor_allows_whom_the_table_says() {
                     "function" => format!("SELECT {name}() AS X FROM scope()"),
                     _ => format!("SELECT read_file(filename='x', accessor='{name}') FROM scope()"),
                 };
-                let before = bench.last_record();
+                let before = bench.last_record(elsewhere);
                 let log = bench.query(who, lockdown, elsewhere, &vql);
                 let refused: Vec<_> =
                     log.iter().filter(|line| line.contains("PermissionDenied")).collect();
-                let told = bench.records_after(before);
+                let told = bench.records_after(elsewhere, before);
                 match lacking(who, needs, lockdown, elsewhere) {
                     None => {
                         assert!(
@@ -295,10 +304,10 @@ fn every_command_allows_whom_the_table_says() {
             }
             for lockdown in [false, true] {
                 bench.prepare(command == "user add");
-                let before = bench.last_record();
+                let before = bench.last_record(false);
                 let done = bench.command(Some(user), lockdown, command, arguments);
                 let said = done.err().map(|why| format!("{why:#}")).unwrap_or_default();
-                let told = bench.records_after(before);
+                let told = bench.records_after(false, before);
                 let own = told.iter().filter(|record| record.principal.eq_ignore_ascii_case(user));
                 let missing = needs.split(' ').find_map(|one| lacking(who, one, lockdown, false));
                 let verdict = own.clone().all(|record| record.allowed);
@@ -315,6 +324,44 @@ fn every_command_allows_whom_the_table_says() {
                 }
                 tried += 1;
             }
+        }
+    }
+    println!("{tried} command lines");
+    assert!(tried > 200);
+}
+
+#[test]
+fn no_command_of_who_has_rights_in_the_root_only_reaches_another_organisation() {
+    let bench = Bench::new();
+    let mut tried = 0;
+    for &(command, needs, _, arguments) in COMMANDS {
+        let is_of_the_list = command.starts_with("orgs ");
+        if ["HOST", "OPEN"].contains(&needs) || is_of_the_list {
+            let why = bench.command_in("OABCD", None, false, command, arguments);
+            if !["config client", "config api_client"].contains(&command) {
+                assert!(why.unwrap_err().to_string().ends_with("leave --org out"), "{command}");
+            }
+            continue;
+        }
+        let manages_users = ["user ", "acl grant"].iter().any(|one| command.starts_with(one));
+        for who in Who::all() {
+            let Some(user) = who.user() else { continue };
+            // Who manages organisations manages their users: see tests/orgs.rs.
+            if manages_users && who.letter().is_some_and(|letter| "AO".contains(letter)) {
+                continue;
+            }
+            bench.prepare(false);
+            let before = [false, true].map(|elsewhere| bench.last_record(elsewhere));
+            let said = bench.command_in("OABCD", Some(user), false, command, arguments);
+            let said = format!("{:#}", said.unwrap_err());
+            assert!(said.starts_with("PermissionDenied: "), "{command} {user}: {said}");
+            let mut told = bench.records_after(false, before[0]);
+            told.extend(bench.records_after(true, before[1]));
+            let own = told.iter().filter(|record| record.principal.eq_ignore_ascii_case(user));
+            let refused: Vec<_> = own.filter(|record| !record.allowed).collect();
+            assert_eq!(refused.len(), 1, "{command} {user}: {told:?}");
+            assert_eq!(refused[0].org, bench::org(true), "{command} {user}");
+            tried += 1;
         }
     }
     println!("{tried} command lines");

@@ -18,7 +18,7 @@ use troodon_server::artifact::{Origin, Repository};
 use troodon_server::config::Config;
 use troodon_server::launcher::Launcher;
 use troodon_server::model::client::Client;
-use troodon_server::model::id::ClientId;
+use troodon_server::model::id::{ClientId, OrgId};
 use troodon_server::model::monitoring::Watch;
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::Role;
@@ -77,8 +77,7 @@ impl Bench {
     }
 
     fn user(&self, name: &str, roles: &[Role]) -> Principal {
-        let accounts =
-            Accounts::new(self.store.clone(), self.acl.clone(), server(), "VelociraptorServer");
+        let accounts = Accounts::new(self.acl.clone(), server(), OrgId::root());
         let name = name.parse().unwrap();
         accounts.grant(&name, Policy::of(roles.iter().copied()), Grant::Replace).unwrap();
         Principal::User { name }

@@ -14,7 +14,7 @@ use troodon_server::account::{Accounts, SignInError, sign_in};
 use troodon_server::acl::{Acl, Principal};
 use troodon_server::config::Config;
 use troodon_server::limits::FREE_FAILURES;
-use troodon_server::model::id::UserName;
+use troodon_server::model::id::{OrgId, UserName};
 use troodon_server::model::policy::Policy;
 use troodon_server::password::Hashed;
 use troodon_server::store::Store;
@@ -33,7 +33,7 @@ impl Bench {
     fn accounts(&self) -> Accounts {
         let acl = Acl::new(&Config::default(), self.store.clone()).unwrap();
         let server = Principal::Server { name: "VelociraptorServer".into() };
-        Accounts::new(self.store.clone(), acl, server, "VelociraptorServer")
+        Accounts::new(acl, server, OrgId::root())
     }
 
     fn add(&self, user: &str, password: Option<Hashed>) {

@@ -9,7 +9,7 @@ use rand_core::CryptoRng;
 use troodon_proto::{Certificate, CipherMetadata, Message, VeloMessage, certificate};
 
 use super::cipher::{Fresh, SessionKeys};
-use super::{Messages, Packet, Sealed, Server, Session};
+use super::{Messages, Packet, Sealed, Server, Session, SessionId, Verified};
 use crate::error::{EnrolFault, PeerFault};
 use crate::identity::{ClientId, Request};
 use crate::limits::{NAME_BYTES, STRANGER_BYTES};
@@ -98,8 +98,9 @@ impl Stranger {
     /// # Errors
     /// [`PeerFault`]: a wrong padding, packet or nonce.
     pub fn unknown(self, nonce: impl FnOnce(&str) -> bool) -> Result<Unknown, PeerFault> {
+        let id = self.sealed.session();
         let packet = Packet::read(self.sealed.decrypt(&self.keys)?, nonce)?;
-        Ok(Unknown { packet, proof: self.proof })
+        Ok(Unknown { id, keys: self.keys, packet, proof: self.proof })
     }
 
     fn accept<P>(self, source: P) -> (Session<P>, Sealed) {
@@ -122,6 +123,8 @@ impl fmt::Debug for Stranger {
 
 /// A readable envelope of an unknown sender, or of one whose signature is wrong. Its messages stay inside.
 pub struct Unknown {
+    id: SessionId,
+    keys: SessionKeys,
     packet: Packet,
     proof: Proof,
 }
@@ -133,13 +136,29 @@ impl Unknown {
         &self.proof.claimed
     }
 
+    /// [`Stranger::prove_client`] for a server that looks the key up where the packet's nonce says: hands out the packet.
+    ///
+    /// # Errors
+    /// The unknown sender itself, when `key` is not the key of the claimed id or did not sign.
+    pub fn prove_client(
+        self,
+        key: &PublicKey,
+    ) -> Result<(Session<ClientId>, Verified<Packet, ClientId>), alloc::boxed::Box<Self>> {
+        let source = ClientId::of(key);
+        if source.as_str() != self.proof.claimed || !self.proof.is_signed_by(key) {
+            return Err(self.into());
+        }
+        let Self { id, keys, packet, .. } = self;
+        Ok((Session { id, keys, source }, Verified::new(packet, source)))
+    }
+
     /// The one thing that a stranger may say: "let me in", with a request that names the id of its key and an envelope that
     /// this key made (docs/protocol.md section 5.1).
     ///
     /// # Errors
     /// [`EnrolFault`]: no request, or one that does not hold.
     pub fn enrolment(self) -> Result<Enrolment, EnrolFault> {
-        let Self { packet, proof } = self;
+        let Self { packet, proof, .. } = self;
         let request = Request::check(&find_request(packet)?)?;
         let (id, key) = (request.id(), request.key());
         if id.as_str() != proof.claimed || !proof.is_signed_by(key) {

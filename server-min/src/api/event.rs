@@ -19,7 +19,8 @@ pub(super) fn keep(
     if !matches!(sent.client_id.as_str(), "" | "server") {
         return Err(Status::invalid_argument("events of clients come from clients"));
     }
-    let actor = caller::actor(services, principal, &sent.org_id)?;
+    let org = caller::org(services, &principal, &sent.org_id)?;
+    let actor = caller::actor(services, principal, &org);
     let queue: ArtifactName =
         sent.artifact.parse().map_err(|_| Status::invalid_argument("no name of an artifact"))?;
     match events::send(&actor, &queue, &sent.jsonl) {

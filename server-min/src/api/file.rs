@@ -28,7 +28,8 @@ pub(super) fn read(
     principal: Principal,
     wanted: VfsFileBuffer,
 ) -> Result<VfsFileBuffer, Status> {
-    let actor = caller::actor(services, principal, &wanted.org_id)?;
+    let org = caller::org(services, &principal, &wanted.org_id)?;
+    let actor = caller::actor(services, principal, &org);
     let door = Door::Uploads;
     let details = json!({"components": wanted.components});
     let record = actor.enter(door, details);
@@ -37,13 +38,13 @@ pub(super) fn read(
     let Some(place) = place(&wanted.components) else {
         return Err(Status::not_found("there is no such file"));
     };
-    let (file, size) = open(&services.store, &place).map_err(|error| {
+    let (file, size) = open(&org.store, &place).map_err(|error| {
         tracing::debug!(%error, "a file that is not there was asked for");
         Status::not_found("there is no such file")
     })?;
     if wanted.offset == 0 {
         // Once for a file, and not for each of its parts.
-        services.store.audit(record).map_err(|_| Status::internal("the store cannot be used"))?;
+        org.store.audit(record).map_err(|_| Status::internal("the store cannot be used"))?;
     }
     let left = size.saturating_sub(wanted.offset);
     let length = left.min(u64::from(wanted.length)).min(limits::API_PART_BYTES);

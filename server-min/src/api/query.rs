@@ -35,19 +35,19 @@ pub(super) async fn start(
 ) -> Result<Answers, Status> {
     let name = principal.name().to_owned();
     let statements: Vec<String> = wanted.query.iter().map(|query| query.vql.clone()).collect();
-    let actor = caller::actor(&services, principal.clone(), &wanted.org_id)?;
-    let org = wanted.org_id.parse().map_err(|_| Status::invalid_argument("org_id is none"))?;
-    let (asked, store) = (json!({"query": statements, "api": true}), services.store.clone());
+    let (asked, org_id) = (json!({"query": statements, "api": true}), wanted.org_id.clone());
+    let Services { registry, .. } = services.clone();
     let admitted = tokio::task::spawn_blocking(move || {
-        let record = actor.enter(Door::Query, asked)?;
-        Ok(store.audit(record)?)
+        let org = caller::org(&services, &principal, &org_id)?;
+        let actor = caller::actor(&services, principal.clone(), &org);
+        let entered = actor.enter(Door::Query, asked);
+        entered
+            .and_then(|record| Ok(org.store.audit(record)?))
+            .map_err(|error| caller::status(&name, Door::Query.permissions(), &error))?;
+        Ok::<_, Status>(Backend::new(&services.orgs, &org, &services.acl, principal))
     });
     let admitted = admitted.await.map_err(|_| Status::internal("the server is ending"))?;
-    admitted.map_err(|error| caller::status(&name, Door::Query.permissions(), &error))?;
-
-    let Services { store, acl, launcher, monitoring, registry } = services;
-    let token = acl.token(principal, org);
-    let backend = Arc::new(Backend { store, launcher, monitoring, token });
+    let backend = Arc::new(admitted?);
     let variables: Vec<(String, String)> =
         wanted.env.iter().map(|one| (one.key.clone(), one.value.clone())).collect();
     let (sender, receiver) = channel(limits::API_WAITING_ROWS);

@@ -51,8 +51,9 @@ pub(super) fn run(invocation: &Invocation, command: AclCommand) -> Result<()> {
                 wanted = wanted.and(Policy::parse(&text)?);
             }
             let how = if merge { Grant::Merge } else { Grant::Replace };
-            let granted = Console::open(invocation)?.accounts().grant(&name, wanted, how)?;
-            warn_of(&name, &granted);
+            let console = Console::open(invocation)?;
+            let granted = console.accounts().grant(&name, wanted, how)?;
+            warn_of(&name, &granted, console.org.id());
             Ok(())
         }
         AclCommand::Show { name, effective } => show(&Console::open(invocation)?, name, effective),
@@ -62,12 +63,12 @@ pub(super) fn run(invocation: &Invocation, command: AclCommand) -> Result<()> {
 
 fn show(console: &Console, name: UserName, effective: bool) -> Result<()> {
     console.enter(Door::ShowUsers, json!({"username": name.as_str()}))?;
-    let org = OrgId::root();
+    let org = console.org.id();
     if !effective {
-        let policy = console.store.policy(&name, &org)?.unwrap_or_default();
+        let policy = console.root().policy(&name, org)?.unwrap_or_default();
         return print(&format!("{}\n", policy.to_json()));
     }
-    let standing = console.acl.standing(&Principal::User { name }, &org);
+    let standing = console.acl.standing(&Principal::User { name }, org);
     let lines = standing.rights().iter().map(|permission| {
         let mark = if LIKE_ADMINISTRATOR.has(permission) { "  like an administrator" } else { "" };
         format!("{permission}{mark}\n")
@@ -76,9 +77,9 @@ fn show(console: &Console, name: UserName, effective: bool) -> Result<()> {
 }
 
 /// Says with which permissions somebody can become administrator.
-pub(super) fn warn_of(name: &UserName, policy: &Policy) {
+pub(super) fn warn_of(name: &UserName, policy: &Policy, org: &OrgId) {
     let strong: Vec<_> = policy
-        .rights(&OrgId::root())
+        .rights(org)
         .iter()
         .filter(|permission| LIKE_ADMINISTRATOR.has(*permission))
         .map(|permission| permission.name())

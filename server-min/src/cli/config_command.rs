@@ -80,7 +80,7 @@ pub(super) fn run(invocation: &Invocation, command: ConfigCommand) -> Result<()>
         ConfigCommand::Generate(options) if options.interactive => ask(),
         ConfigCommand::Generate(options) => generate(&options),
         ConfigCommand::Show(Show { json }) => show(&invocation.load()?, json),
-        ConfigCommand::Client => print(&invocation.load()?.client_yaml()?),
+        ConfigCommand::Client => client(invocation),
         ConfigCommand::ApiClient(options) => api_client(invocation, options),
         ConfigCommand::RotateKeys(Validity { validity }) => {
             let mut config = invocation.load()?;
@@ -124,6 +124,15 @@ fn ask() -> Result<()> {
     Ok(())
 }
 
+/// What agents of the organisation need. They do not know their organisation: its nonce says it for them.
+fn client(invocation: &Invocation) -> Result<()> {
+    let mut config = invocation.load()?;
+    if !invocation.org.is_root() {
+        config.client.nonce.clone_from(&Console::open(invocation)?.org.record.nonce);
+    }
+    print(&config.client_yaml()?)
+}
+
 fn show(config: &Config, json: bool) -> Result<()> {
     if json {
         return print(&format!("{}\n", serde_json::to_string_pretty(config)?));
@@ -135,8 +144,9 @@ fn api_client(invocation: &Invocation, options: ApiClient) -> Result<()> {
     let file = config::api_client(&invocation.load()?, options.name.as_str())?;
     if !options.role.is_empty() {
         let policy = Policy::of(options.role);
-        let accounts = Console::open(invocation)?.accounts();
-        warn_of(&options.name, &accounts.grant(&options.name, policy, Grant::Replace)?);
+        let console = Console::open(invocation)?;
+        let granted = console.accounts().grant(&options.name, policy, Grant::Replace)?;
+        warn_of(&options.name, &granted, console.org.id());
     }
     config::write_private(&options.output, &config::to_yaml(&file)?)?;
     Ok(())

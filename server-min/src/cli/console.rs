@@ -14,18 +14,19 @@ use crate::artifact::Repository;
 use crate::config::Config;
 use crate::launcher::Launcher;
 use crate::model::door::Door;
-use crate::model::id::OrgId;
-use crate::monitoring::Monitoring;
+use crate::orgs::{Org, Orgs};
 use crate::store::Store;
 
 use super::Invocation;
 
-/// The same store as a running server's, as the server's own account or as the user of `--runas`.
+/// The same stores as a running server's, as the server's own account or as the user of `--runas`.
 pub(super) struct Console {
     pub(super) config: Config,
+    pub(super) orgs: Arc<Orgs>,
+    /// The organisation of `--org`, and what it has.
+    pub(super) org: Arc<Org>,
     pub(super) store: Store,
     pub(super) launcher: Arc<Launcher>,
-    pub(super) monitoring: Arc<Monitoring>,
     pub(super) acl: Acl,
     pub(super) principal: Principal,
 }
@@ -41,20 +42,19 @@ impl Console {
         }
         let location = &config.datastore.location;
         let store = Store::open(Path::new(location)).with_context(|| location.clone())?;
-        account::install(&config, &store)?;
         let acl = Acl::new(&config, store.clone())?;
         let principal = match &invocation.runas {
             None => Principal::Server { name: config.client.server_name().into() },
             Some(name) => Principal::User { name: name.clone() },
         };
-        let launcher = Launcher::new(&config, Arc::new(repository), store.clone(), acl.clone());
-        let launcher = Arc::new(launcher);
-        let usual = &config.frontend.default_client_monitoring_artifacts;
-        let monitoring = Monitoring::new(store.clone(), Arc::clone(&launcher), usual);
-        let console =
-            Self { store, launcher, monitoring: Arc::new(monitoring), acl, principal, config };
+        let orgs = Arc::new(Orgs::of(&config, Arc::new(repository), store, acl.clone()));
+        account::install(&config, &orgs)?;
+        let org = orgs.of_caller(&principal, &invocation.org)?;
+        let (store, launcher) = (org.store.clone(), Arc::clone(&org.launcher));
+        let console = Self { config, orgs, org, store, launcher, acl, principal };
         // What was recorded before stays as it is, whatever this command does.
         console.store.sign_audit(&console.key()?)?;
+        console.root().sign_audit(&console.key()?)?;
         Ok(console)
     }
 
@@ -66,8 +66,12 @@ impl Console {
 
     /// The caller, as it acts on the store.
     pub(super) fn actor(&self) -> Actor {
-        let (store, acl) = (self.store.clone(), self.acl.clone());
-        Actor::new(store, acl, self.principal.clone(), OrgId::root())
+        Actor::new(self.store.clone(), self.acl.clone(), self.principal.clone())
+    }
+
+    /// The root's store, in which users and rights are.
+    pub(super) fn root(&self) -> &Store {
+        &self.orgs.root().store
     }
 
     /// The server's key, with which it signs heads of the audit log.
@@ -79,7 +83,6 @@ impl Console {
 
     /// The accounts, as the caller may manage them.
     pub(super) fn accounts(&self) -> Accounts {
-        let (store, acl) = (self.store.clone(), self.acl.clone());
-        Accounts::new(store, acl, self.principal.clone(), self.config.client.server_name())
+        Accounts::new(self.acl.clone(), self.principal.clone(), self.org.id().clone())
     }
 }

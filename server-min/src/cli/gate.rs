@@ -63,6 +63,10 @@ pub const GATES: &[(&str, Gate)] = &[
     ("acl grant", Gate::Doors(&[Door::Grant])),
     ("acl show", Gate::Doors(&[Door::ShowUsers])),
     ("acl page", Gate::Open),
+    ("orgs list", Gate::Doors(&[Door::ShowOrgs])),
+    ("orgs show", Gate::Doors(&[Door::ShowOrgs])),
+    ("orgs create", Gate::Doors(&[Door::CreateOrg])),
+    ("orgs delete", Gate::Doors(&[Door::DeleteOrg])),
     ("audit show", Gate::Doors(&[Door::Audit])),
     ("audit verify", Gate::Doors(&[Door::Audit])),
     ("audit rotate", Gate::Doors(&[Door::RotateAudit])),
@@ -71,6 +75,11 @@ pub const GATES: &[(&str, Gate)] = &[
 /// The gate of a command.
 pub(super) fn of(command: &str) -> Option<Gate> {
     GATES.iter().find(|(name, _)| *name == command).map(|(_, gate)| *gate)
+}
+
+/// Commands of the host that mean something else in each organisation.
+pub(super) fn knows_orgs(command: &str) -> bool {
+    ["config client", "config api_client"].contains(&command)
 }
 
 /// The command that was typed, in full and without its arguments.

@@ -15,7 +15,6 @@ use super::console::Console;
 use super::rows::{Format, RowWriter};
 use super::{Invocation, print, printable};
 use crate::model::door::Door;
-use crate::model::id::OrgId;
 use crate::query::{self, Backend};
 
 #[derive(Debug, Args)]
@@ -43,10 +42,9 @@ pub(super) fn run(invocation: &Invocation, options: &QueryOptions) -> Result<()>
     Program::parse(&text)?;
     let console = Console::open(invocation)?;
     console.enter(Door::Query, json!({"query": options.statements}))?;
-    let Console { config, store, launcher, monitoring, acl, principal } = console;
+    let Console { config, orgs, org, acl, principal, .. } = console;
     let registry = Arc::new(query::registry(&config)?);
-    let token = acl.token(principal, OrgId::root());
-    let backend = Arc::new(Backend { store, launcher, monitoring, token });
+    let backend = Arc::new(Backend::new(&orgs, &org, &acl, principal));
     let mut writer = RowWriter::new(stdout().lock(), options.format);
     let mut line = Vec::new();
     let failed = Arc::new(AtomicBool::new(false));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::model::door::Door;
-use crate::model::id::{OrgId, UserName};
+use crate::model::id::UserName;
 use crate::model::policy::Policy;
 use crate::model::role::Role;
 use crate::password::Hashed;
@@ -70,7 +70,7 @@ pub(super) fn run(invocation: &Invocation, command: UserCommand) -> Result<()> {
             };
             let policy = Policy::of(role);
             accounts.add(&name, hashed, &policy)?;
-            warn_of(&name, &policy);
+            warn_of(&name, &policy, console.org.id());
             Ok(())
         }
         UserCommand::Password { name, password } => {
@@ -80,7 +80,8 @@ pub(super) fn run(invocation: &Invocation, command: UserCommand) -> Result<()> {
         UserCommand::Unlock { name } => Ok(accounts.set_locked(&name, false)?),
         UserCommand::Show { name } => {
             console.enter(Door::ShowUsers, json!({"username": name.as_str()}))?;
-            let Some(user) = console.store.user(&name)? else {
+            let found = console.root().user(&name)?;
+            let Some(user) = found.filter(|user| is_known(&console, user)) else {
                 bail!("there is no user `{name}`; `user list` shows all");
             };
             print(&format!("{}\n", serde_json::to_string_pretty(&shown(&console, &user)?)?))
@@ -88,8 +89,8 @@ pub(super) fn run(invocation: &Invocation, command: UserCommand) -> Result<()> {
         UserCommand::List => {
             console.enter(Door::ShowUsers, json!({}))?;
             let mut lines = String::new();
-            for user in console.store.users()? {
-                lines.push_str(&line(&console, &user)?);
+            for user in console.root().users()?.iter().filter(|user| is_known(&console, user)) {
+                lines.push_str(&line(&console, user)?);
             }
             print(&lines)
         }
@@ -110,7 +111,13 @@ fn typed(given: Option<String>) -> Result<Zeroizing<String>> {
 }
 
 fn policy_of(console: &Console, user: &User) -> Result<Policy> {
-    Ok(console.store.policy(&user.name, &OrgId::root())?.unwrap_or_default())
+    Ok(console.root().policy(&user.name, console.org.id())?.unwrap_or_default())
+}
+
+/// In the root all users are known, elsewhere those who may do something there.
+fn is_known(console: &Console, user: &User) -> bool {
+    let org = console.org.id();
+    org.is_root() || console.root().policy(&user.name, org).is_ok_and(|policy| policy.is_some())
 }
 
 fn shown(console: &Console, user: &User) -> Result<Value> {

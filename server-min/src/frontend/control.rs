@@ -8,6 +8,7 @@ use troodon_core::envelope::{Packet, Unknown, Verified};
 
 use super::Shared;
 use super::door::{Caller, Closed};
+use super::realm::Desk;
 use super::reply::Verdict;
 use crate::ingest::{self, Origin, Outcome};
 use crate::model::id::ClientId;
@@ -22,12 +23,12 @@ impl Shared {
         body: Bytes,
     ) -> Verdict {
         match self.open(body).await {
-            Ok(Caller::Known(packet)) => {
+            Ok(Caller::Known(desk, packet)) => {
                 let client = *packet.source();
-                match self.keep(Origin::now(address), urgent, packet).await {
+                match desk.keep(Origin::now(address), urgent, packet).await {
                     Ok(()) => Verdict::Kept,
                     Err(StoreError::NoClient(_)) => {
-                        self.forget(&client);
+                        desk.forget(&client);
                         Verdict::Enrol
                     }
                     Err(error) => {
@@ -36,12 +37,14 @@ impl Shared {
                     }
                 }
             }
-            Ok(Caller::Unknown(unknown)) => self.enrol(address, unknown).await,
+            Ok(Caller::Unknown(desk, unknown)) => desk.enrol(address, unknown).await,
             Ok(Caller::Nobody) => Verdict::Enrol,
             Err(closed) => refuse(address, &closed),
         }
     }
+}
 
+impl Desk {
     /// Keeps what is in a packet; when this answers, it is on disk. What is known already is not written again.
     pub(super) async fn keep(
         self: &Arc<Self>,
@@ -50,10 +53,11 @@ impl Shared {
         packet: Verified<Packet, ClientId>,
     ) -> Result<(), StoreError> {
         let client = *packet.source();
-        let turns = if urgent { &self.urgent_posts } else { &self.posts };
+        let Shared { posts, urgent_posts, names, .. } = &*self.shared;
+        let turns = if urgent { urgent_posts } else { posts };
         // A turn is for what takes processor time and memory; waiting for the disk is done together with others.
         let turn = turns.acquire().await.map_err(|_| StoreError::Closed)?;
-        let sorted = ingest::sort(&self.store, packet, self.names.clone()).await?;
+        let sorted = ingest::sort(&self.store, packet, names.clone()).await?;
         drop(turn);
         if !self.presence.is_news(client, origin, &sorted) {
             return self.store.expect_client(client).await;
@@ -107,12 +111,6 @@ impl Shared {
                 Verdict::Busy
             }
         }
-    }
-
-    /// Drops what is remembered of a client that was deleted, so that it enrols again.
-    pub(super) fn forget(&self, client: &ClientId) {
-        self.door.forget(client);
-        self.presence.forget(client);
     }
 }
 

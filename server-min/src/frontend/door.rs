@@ -11,6 +11,7 @@ use troodon_core::error::{KeyFault, PeerFault};
 use troodon_core::rsa::PublicKey;
 
 use super::pace::Pace;
+use super::realm::Desk;
 use super::{Settings, Shared};
 use crate::entropy;
 use crate::limits;
@@ -26,10 +27,10 @@ pub(super) struct Door {
 
 /// What a body turned out to be.
 pub(super) enum Caller {
-    /// From an enrolled client.
-    Known(Verified<Packet, ClientId>),
-    /// Readable, but its sender is not enrolled.
-    Unknown(Unknown),
+    /// From a client that is enrolled in this organisation.
+    Known(Arc<Desk>, Verified<Packet, ClientId>),
+    /// Readable, but its sender is not enrolled in this organisation.
+    Unknown(Arc<Desk>, Unknown),
     /// Nothing but padding, or nothing at all.
     Nobody,
 }
@@ -79,7 +80,7 @@ impl Shared {
         let Some(sealed) = Sealed::parse(body)? else { return Ok(Caller::Nobody) };
         let known = self.door.lock().get(sealed.session());
         match known {
-            Some(session) => self.open_known(session, sealed, length).await.map(Caller::Known),
+            Some(session) => self.open_known(session, sealed, length).await,
             None => self.open_stranger(sealed).await,
         }
     }
@@ -89,12 +90,21 @@ impl Shared {
         session: Arc<Session<ClientId>>,
         sealed: Sealed,
         length: usize,
-    ) -> Result<Verified<Packet, ClientId>, Closed> {
-        if length <= limits::OPEN_AT_ONCE_BYTES {
-            return Ok(session.open(sealed, |nonce| self.is_ours(nonce))?);
-        }
+    ) -> Result<Caller, Closed> {
         let shared = Arc::clone(self);
-        let work = move || session.open(sealed, |nonce| shared.is_ours(nonce));
+        let work = move || {
+            // Whoever has a session was let in by the desk of an organisation, which is open since then.
+            let mut desk = None;
+            let find = |nonce: &str| {
+                desk = shared.realms.known(nonce);
+                desk.is_some()
+            };
+            let packet = session.open(sealed, find)?;
+            desk.map(|desk| Caller::Known(desk, packet)).ok_or(PeerFault::Nonce)
+        };
+        if length <= limits::OPEN_AT_ONCE_BYTES {
+            return Ok(work()?);
+        }
         Ok(tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)??)
     }
 
@@ -107,34 +117,38 @@ impl Shared {
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
     }
 
-    /// The private-key operation, and the proof of who the stranger is.
-    fn meet(&self, sealed: Sealed) -> Result<Caller, Closed> {
+    /// The private-key operation, and the proof of who the stranger is. Its key is looked up in the organisation that the
+    /// nonce names: enrolled in one is unknown in all others.
+    fn meet(self: &Arc<Self>, sealed: Sealed) -> Result<Caller, Closed> {
         let mut rng = entropy::generator()?;
         let stranger = Stranger::meet(&mut rng, &self.settings.key, sealed)?;
         let claimed = ClientId::parse(stranger.claimed()).map_err(|_| PeerFault::Sender)?;
-        let proven = match self.client_key(&claimed)? {
-            Some(key) => stranger.prove_client(&key),
-            None => Err(Box::new(stranger)),
+        let mut desk = Ok(None);
+        let unknown = stranger.unknown(|nonce| {
+            desk = self.desk(nonce);
+            matches!(desk, Ok(Some(_)))
+        });
+        let desk = desk?;
+        let (unknown, desk) = (unknown?, desk.ok_or(PeerFault::Nonce)?);
+        let proven = match desk.client_key(&claimed)? {
+            Some(key) => unknown.prove_client(&key),
+            None => Err(Box::new(unknown)),
         };
         match proven {
-            Ok((session, sealed)) => {
-                let session = Arc::new(session);
-                let packet = session.open(sealed, |nonce| self.is_ours(nonce))?;
-                self.door.lock().put(session);
-                Ok(Caller::Known(packet))
+            Ok((session, packet)) => {
+                self.door.lock().put(Arc::new(session));
+                Ok(Caller::Known(desk, packet))
             }
-            Err(stranger) => Ok(Caller::Unknown(stranger.unknown(|nonce| self.is_ours(nonce))?)),
+            Err(unknown) => Ok(Caller::Unknown(desk, *unknown)),
         }
     }
+}
 
+impl Desk {
     /// The key on record for a client.
     pub(super) fn client_key(&self, client: &ClientId) -> Result<Option<PublicKey>, StoreError> {
         let der = self.store.public_key(client)?;
         let key = der.map(|der| PublicKey::from_pkcs1_der(&der)).transpose();
         key.map_err(|_: KeyFault| StoreError::Damaged("the key of a client"))
-    }
-
-    fn is_ours(&self, nonce: &str) -> bool {
-        nonce == self.settings.nonce
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{Frontend, FrontendError, Hooks, Settings, Shared, routes, tls, watch as queue_watch};
+use super::{Frontend, FrontendError, Hooks, Realm, Realms, Settings, Shared, routes, tls};
 use crate::limits;
 use crate::listener::Listener;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// A frontend whose address is bound.
 pub struct Bound {
@@ -19,14 +19,27 @@ pub struct Bound {
 }
 
 impl Frontend {
-    /// Binds the address of the settings.
+    /// Binds the address of the settings, for the agents of one organisation.
     ///
     /// # Errors
-    /// The address is taken, or the certificate cannot be used.
+    /// Those of [`Frontend::bind_all`].
     pub async fn bind(
         settings: Settings,
         store: Store,
         hooks: Arc<dyn Hooks>,
+    ) -> Result<Bound, FrontendError> {
+        let only = Realm { nonce: settings.nonce.clone(), store: store.clone(), hooks };
+        Self::bind_all(settings, store, Arc::new(only)).await
+    }
+
+    /// Binds the address of the settings, for the agents of all organisations. `store` is the root's.
+    ///
+    /// # Errors
+    /// The address is taken, or the certificate cannot be used.
+    pub async fn bind_all(
+        settings: Settings,
+        store: Store,
+        realms: Arc<dyn Realms>,
     ) -> Result<Bound, FrontendError> {
         let tls = match settings.plain_http {
             true => None,
@@ -37,7 +50,7 @@ impl Frontend {
             .await
             .map_err(|source| FrontendError::Bind { address: wanted, source })?;
         let (stop, stopped) = watch::channel(false);
-        let shared = Arc::new(Shared::new(settings, store, hooks, stopped));
+        let shared = Arc::new(Shared::new(settings, store, realms, stopped));
         Ok(Bound { listener, shared, stop })
     }
 }
@@ -52,9 +65,11 @@ impl Bound {
     /// Serves until `stop` is ready, then lets open requests end.
     ///
     /// # Errors
-    /// A thread cannot be started.
+    /// The root organisation is not there.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), FrontendError> {
-        queue_watch::start(Arc::clone(&self.shared))?;
+        let shared = Arc::clone(&self.shared);
+        let root = move || shared.desk(&shared.settings.nonce);
+        tokio::task::spawn_blocking(root).await.map_err(|_| StoreError::Closed)??;
         let router = routes::router(Arc::clone(&self.shared));
         let stopped = self.shared.stop.clone();
         let tell = async {

@@ -9,7 +9,7 @@ use troodon_core::error::{KeyFault, SealFault};
 use troodon_core::time::UnixTime;
 use troodon_proto::{Message, MessageList, VeloMessage};
 
-use super::Shared;
+use super::realm::Desk;
 use crate::entropy;
 use crate::model::id::ClientId;
 use crate::store::{StoreError, now_us};
@@ -58,15 +58,15 @@ impl Outbox {
     }
 }
 
-impl Shared {
+impl Desk {
     /// One envelope with these messages for a client.
     pub(super) async fn seal(
         self: &Arc<Self>,
         client: ClientId,
         messages: Vec<VeloMessage>,
     ) -> Result<Bytes, SealError> {
-        let shared = Arc::clone(self);
-        let work = move || shared.seal_blocking(client, messages);
+        let desk = Arc::clone(self);
+        let work = move || desk.seal_blocking(client, messages);
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
     }
 
@@ -81,7 +81,8 @@ impl Shared {
             None => {
                 let key = self.client_key(&client)?;
                 let key = key.ok_or_else(|| StoreError::NoClient(client.to_string()))?;
-                let (own, name) = (&self.settings.key, &self.settings.name);
+                let settings = &self.shared.settings;
+                let (own, name) = (&settings.key, &settings.name);
                 let session = Arc::new(Outbound::to_client(&mut rng, own, name, &key)?);
                 self.outbox.keep(client, Arc::clone(&session));
                 session
@@ -89,7 +90,7 @@ impl Shared {
         };
         let list = Bytes::from(MessageList { job: messages }.encode_to_vec());
         let now = UnixTime::from_micros(now_us());
-        let sealed = session.seal(&mut rng, now, &self.settings.nonce, Lists::Plain(vec![list]))?;
+        let sealed = session.seal(&mut rng, now, &self.nonce, Lists::Plain(vec![list]))?;
         Ok(sealed.into())
     }
 }

@@ -14,6 +14,7 @@ use super::Shared;
 use super::control::refuse;
 use super::door::Caller;
 use super::poll::{Registration, Woken};
+use super::realm::Desk;
 use super::reply::Verdict;
 use crate::ingest::Origin;
 use crate::limits;
@@ -29,18 +30,18 @@ impl Shared {
         self: &Arc<Self>,
         address: SocketAddr,
         body: Bytes,
-    ) -> Result<Registration, Verdict> {
-        let packet = match self.open(body).await {
-            Ok(Caller::Known(packet)) => packet,
-            Ok(Caller::Unknown(_) | Caller::Nobody) => return Err(Verdict::Enrol),
+    ) -> Result<(Arc<Desk>, Registration), Verdict> {
+        let (desk, packet) = match self.open(body).await {
+            Ok(Caller::Known(desk, packet)) => (desk, packet),
+            Ok(Caller::Unknown(..) | Caller::Nobody) => return Err(Verdict::Enrol),
             Err(closed) => return Err(refuse(address, &closed)),
         };
         let client = *packet.source();
-        let registration = self.register(client).await?;
-        match self.keep(Origin::now(address), false, packet).await {
-            Ok(()) => Ok(registration),
+        let registration = desk.register(client).await?;
+        match desk.keep(Origin::now(address), false, packet).await {
+            Ok(()) => Ok((desk, registration)),
             Err(StoreError::NoClient(_)) => {
-                self.forget(&client);
+                desk.forget(&client);
                 Err(Verdict::Enrol)
             }
             Err(error) => {
@@ -49,7 +50,9 @@ impl Shared {
             }
         }
     }
+}
 
+impl Desk {
     /// The poll of a client. An earlier one that may be dead is put to the test first.
     async fn register(&self, client: ClientId) -> Result<Registration, Verdict> {
         let deadline = Instant::now() + Duration::from_secs(limits::DOUBT_SECONDS);
@@ -90,7 +93,7 @@ impl Shared {
                 let woken = tokio::select! {
                     woken = poll.woken() => woken,
                     () = pieces.closed() => return,
-                    () = self.stopped() => return,
+                    () = self.shared.stopped() => return,
                     () = tokio::time::sleep_until(end.min(Instant::now() + pause)) => Woken::Doubt,
                 };
                 if woken == Woken::Task {
@@ -108,8 +111,9 @@ impl Shared {
         self: &Arc<Self>,
         client: ClientId,
     ) -> Result<Option<(Bytes, Vec<VeloMessage>)>, super::outbox::SealError> {
-        let in_flight = self.settings.concurrency.saturating_add(IN_FLIGHT_BEYOND);
-        let recruits = self.settings.recruits;
+        let settings = &self.shared.settings;
+        let in_flight = settings.concurrency.saturating_add(IN_FLIGHT_BEYOND);
+        let recruits = settings.recruits;
         let mut messages = self.store.take_tasks(&client, in_flight, recruits, now_us()).await?;
         messages.extend(self.event_table(client).await?);
         if messages.is_empty() {
@@ -118,7 +122,7 @@ impl Shared {
         let lasting =
             |message: &&VeloMessage| message.flow_request.is_some() || message.cancel.is_some();
         let sent = messages.iter().filter(lasting).cloned().collect();
-        if let Some(names) = &self.names {
+        if let Some(names) = &self.shared.names {
             messages.iter_mut().for_each(|message| hide_names(message, names));
         }
         Ok(Some((self.seal(client, messages).await?, sent)))
@@ -161,7 +165,7 @@ impl Shared {
         let mut byte = [0];
         // Without random bytes there is no jitter, and sealing will say why.
         let _ = getrandom::fill(&mut byte);
-        self.settings.max_poll
+        self.shared.settings.max_poll
             + Duration::from_secs(u64::from(byte[0]) % limits::POLL_JITTER_SECONDS)
     }
 }

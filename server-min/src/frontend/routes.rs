@@ -76,9 +76,9 @@ async fn reader(
         return Verdict::Busy.response();
     };
     match shared.admit(address, bytes).await {
-        Ok(registration) => {
+        Ok((desk, registration)) => {
             let (pieces, response) = reply::streamed();
-            tokio::spawn(Arc::clone(&shared).hold(registration, pieces));
+            tokio::spawn(desk.hold(registration, pieces));
             response
         }
         Err(verdict) => verdict.response(),

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 
 use super::Shared;
+use super::realm::Desk;
 use super::reply::Verdict;
 use crate::limits;
 
@@ -53,7 +54,7 @@ pub(super) fn reader(
     accept(upgrade, move |mut socket| async move {
         let Some(body) = next(&mut socket, &shared).await else { return };
         match shared.admit(address, body).await {
-            Ok(registration) => push(&mut socket, &shared, registration).await,
+            Ok((desk, registration)) => push(&mut socket, &desk, registration).await,
             Err(verdict) => {
                 send(&mut socket, verdict.status(), verdict.text().as_bytes()).await;
             }
@@ -63,15 +64,15 @@ pub(super) fn reader(
 }
 
 /// Sends what is due whenever something is, until the agent has gone.
-async fn push(socket: &mut WebSocket, shared: &Arc<Shared>, poll: super::poll::Registration) {
+async fn push(socket: &mut WebSocket, desk: &Arc<Desk>, poll: super::poll::Registration) {
     let ping = Duration::from_secs(limits::SOCKET_PING_SECONDS);
     let mut heard = Instant::now();
     let mut pings = tokio::time::interval(ping);
     loop {
-        match shared.reply(poll.client()).await {
+        match desk.reply(poll.client()).await {
             Ok(Some((reply, messages))) => {
                 if !send(socket, StatusCode::OK, &reply).await {
-                    shared.take_back(poll.client(), messages).await;
+                    desk.take_back(poll.client(), messages).await;
                     return;
                 }
             }
@@ -101,7 +102,7 @@ async fn push(socket: &mut WebSocket, shared: &Arc<Shared>, poll: super::poll::R
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                     Some(Ok(_)) => heard = Instant::now(),
                 },
-                () = shared.stopped() => return,
+                () = desk.shared.stopped() => return,
             }
         }
     }

@@ -47,6 +47,12 @@ pub enum Door {
     ManageUsers,
     /// Give and take rights.
     Grant,
+    /// See all organisations, with the nonces of their agents.
+    ShowOrgs,
+    /// Make an organisation.
+    CreateOrg,
+    /// Remove an organisation with its clients and results.
+    DeleteOrg,
     /// Read and check the audit log.
     Audit,
     /// Move the beginning of the audit log to a file.
@@ -55,7 +61,7 @@ pub enum Door {
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Query,
         Self::Collect,
         Self::Cancel,
@@ -77,6 +83,9 @@ impl Door {
         Self::ShowUsers,
         Self::ManageUsers,
         Self::Grant,
+        Self::ShowOrgs,
+        Self::CreateOrg,
+        Self::DeleteOrg,
         Self::Audit,
         Self::RotateAudit,
     ];
@@ -92,6 +101,7 @@ impl Door {
             Self::DeleteFlow => &[Permission::DeleteResults],
             Self::Export => &[Permission::PrepareResults],
             Self::StartHunt => &[Permission::StartHunt],
+            Self::ShowOrgs | Self::CreateOrg | Self::DeleteOrg => &[Permission::OrgAdmin],
             Self::Results
             | Self::Uploads
             | Self::ShowArtifacts
@@ -134,6 +144,9 @@ impl Door {
             Self::ShowUsers => "user list, user show, acl show",
             Self::ManageUsers => "user add, user password, user lock, user unlock",
             Self::Grant => "acl grant, user add --role, config api_client --role",
+            Self::ShowOrgs => "orgs list, orgs show",
+            Self::CreateOrg => "orgs create",
+            Self::DeleteOrg => "orgs delete",
             Self::Audit => "audit show, audit verify",
             Self::RotateAudit => "audit rotate",
         }
@@ -164,6 +177,9 @@ impl Door {
             Self::ShowUsers => "ShowUsers",
             Self::ManageUsers => "ManageUsers",
             Self::Grant => "user_grant",
+            Self::ShowOrgs => "ReadOrgs",
+            Self::CreateOrg => "org_create",
+            Self::DeleteOrg => "org_delete",
             Self::Audit => "ReadAudit",
             Self::RotateAudit => "audit_rotate",
         }

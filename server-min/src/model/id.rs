@@ -79,17 +79,20 @@ impl fmt::Display for FlowId {
 
 /// A time in seconds and 4 random bytes, 64 bits in base32hex (RFC 4648 section 7).
 fn unique(unix_seconds: u64, random: [u8; 4]) -> String {
-    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
     let seconds = u32::try_from(unix_seconds).unwrap_or(u32::MAX).to_be_bytes();
     let bits = u64::from_be_bytes([
         seconds[0], seconds[1], seconds[2], seconds[3], random[0], random[1], random[2], random[3],
     ]);
     // 64 bits are 13 digits of 5 bits: twelve whole ones, and four bits moved up by one.
-    let digit = |number: u32| {
-        let value = if number == 12 { bits << 1 } else { bits >> (59 - 5 * number) };
-        char::from(ALPHABET[usize::try_from(value & 31).unwrap_or_default()])
-    };
+    let digit =
+        |number: u32| base32hex(if number == 12 { bits << 1 } else { bits >> (59 - 5 * number) });
     (0..13).map(digit).collect()
+}
+
+/// The digit for the last 5 bits.
+fn base32hex(bits: u64) -> char {
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
+    char::from(ALPHABET[usize::try_from(bits & 31).unwrap_or_default()])
 }
 
 /// The id of a hunt.
@@ -252,6 +255,14 @@ impl OrgId {
         Self(Self::ROOT.into())
     }
 
+    /// A fresh id, as Velociraptor makes them: 2 random bytes in base32hex.
+    #[must_use]
+    pub fn generate(random: [u8; 2]) -> Self {
+        let bits = u32::from(u16::from_be_bytes(random)) << 4;
+        let digits = [15, 10, 5, 0].map(|shift| base32hex(u64::from(bits >> shift)));
+        Self(format!("O{}", digits.iter().collect::<String>()).into())
+    }
+
     /// Whether it is the one that every deployment has.
     #[must_use]
     pub fn is_root(&self) -> bool {
@@ -353,6 +364,13 @@ mod tests {
         for text in ["", "a b", "../ann", "ann\n", "\u{430}nn", &"a".repeat(129)] {
             assert!(text.parse::<UserName>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_fresh_organisation_has_two_bytes_in_base32hex() {
+        // RFC 4648 section 10: "fo" is CPNG.
+        assert_eq!(OrgId::generate(*b"fo").as_str(), "OCPNG");
+        assert_eq!("OCPNG".parse(), Ok(OrgId::generate(*b"fo")));
     }
 
     #[test]

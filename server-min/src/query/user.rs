@@ -33,11 +33,18 @@ static GUI_USERS: Plugin =
 
 fn gui_users(cx: &mut Context, _: &Scope, _: Args) -> Result<Box<dyn Rows>, Fault> {
     let backend = backend(cx)?;
-    let mut users = backend.store.users().map_err(fault)?.into_iter();
+    let root = backend.orgs.root().store.clone();
+    let mut known = Vec::new();
+    for user in root.users().map_err(fault)? {
+        let policy = root.policy(&user.name, backend.token.org()).map_err(fault)?;
+        // Outside of the root, users are those who may do something there.
+        if policy.is_some() || backend.token.org().is_root() {
+            known.push((user, policy.unwrap_or_default()));
+        }
+    }
+    let mut known = known.into_iter();
     Ok(Box::new(Pull::new(move |_| {
-        let Some(user) = users.next() else { return Ok(None) };
-        let policy = backend.store.policy(&user.name, backend.token.org()).map_err(fault)?;
-        let policy = policy.unwrap_or_default();
+        let Some((user, policy)) = known.next() else { return Ok(None) };
         let roles = json::texts(policy.roles.iter().map(|role| role.name()));
         Ok(Some(dict([
             ("name", Value::from(user.name.as_str())),
@@ -101,7 +108,6 @@ fn policy(args: &Args) -> Result<Policy, Fault> {
 }
 
 fn accounts(backend: &Backend) -> Accounts {
-    let (acl, principal) = (backend.token.acl().clone(), backend.token.principal().clone());
-    let name = acl.server_name().to_owned();
-    Accounts::new(backend.store.clone(), acl, principal, &name)
+    let token = &backend.token;
+    Accounts::new(token.acl().clone(), token.principal().clone(), token.org().clone())
 }

@@ -10,7 +10,7 @@ use super::{Store, StoreError, audit, client, now_us, signed, task, unsigned};
 use crate::limits;
 use crate::model::audit::Record;
 use crate::model::flow::{Flow, NewFlow};
-use crate::model::id::{ArtifactName, ClientId, FlowId, OrgId};
+use crate::model::id::{ArtifactName, ClientId, FlowId};
 
 const COLUMNS: &str = "id, creator, artifacts, spec, request, urgent, created_us, delivered_us, \
                        active_us, complete, failure, stats, client";
@@ -93,7 +93,7 @@ impl Store {
         let (client, id, principal) = (*client, id.clone(), principal.to_owned());
         let record = Record {
             time_us: now_us(),
-            org: OrgId::root(),
+            org: self.org().clone(),
             principal: principal.clone(),
             operation: "CancelFlow".to_owned(),
             allowed: true,

@@ -19,6 +19,8 @@ pub enum Setting {
     RetiredFlow,
     /// What administrators note about the server: a JSON object.
     ServerMetadata,
+    /// The organisation whose store this is.
+    Org,
 }
 
 impl Setting {
@@ -30,6 +32,7 @@ impl Setting {
             Self::AuditCopied => "audit_copied",
             Self::RetiredFlow => "retired_flow",
             Self::ServerMetadata => "server_metadata",
+            Self::Org => "org",
         }
     }
 }

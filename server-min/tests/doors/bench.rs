@@ -8,12 +8,11 @@ use troodon_server::acl::{Acl, Principal};
 use troodon_server::artifact::Repository;
 use troodon_server::cli;
 use troodon_server::config::{self, Config};
-use troodon_server::launcher::Launcher;
 use troodon_server::model::audit::Record;
 use troodon_server::model::id::OrgId;
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::Role;
-use troodon_server::monitoring::Monitoring;
+use troodon_server::orgs::{NewOrg, Orgs};
 use troodon_server::query::{self, Backend};
 use troodon_server::store::Store;
 use troodon_vql::{Interrupt, Level, LogSink, Permission};
@@ -73,6 +72,8 @@ impl Who {
 
 pub struct Bench {
     store: Store,
+    /// Of another organisation, in which nobody has rights.
+    elsewhere: Store,
     configs: [(PathBuf, Config); 2],
     _folder: tempfile::TempDir,
 }
@@ -94,8 +95,12 @@ impl Bench {
             (path, config)
         });
         let store = Store::open(&data).unwrap();
-        let bench = Self { store, configs, _folder: folder };
+        let mut bench = Self { elsewhere: store.clone(), store, configs, _folder: folder };
         bench.enrol();
+        let orgs = bench.orgs(false);
+        let wanted = NewOrg { name: "Elsewhere".into(), id: Some(org(true)), nonce: None };
+        orgs.create(&Who::Server.principal(), wanted).unwrap();
+        bench.elsewhere = orgs.find(&org(true)).unwrap().unwrap().store.clone();
         for role in Role::ALL {
             bench.accounts().add(&name(role.name()), None, &Policy::of([role])).unwrap();
         }
@@ -109,7 +114,7 @@ impl Bench {
 
     fn accounts(&self) -> Accounts {
         let acl = Acl::new(&self.configs[0].1, self.store.clone()).unwrap();
-        Accounts::new(self.store.clone(), acl, Who::Server.principal(), SERVER)
+        Accounts::new(acl, Who::Server.principal(), OrgId::root())
     }
 
     /// Runs a command; what it prints goes to the standard output.
@@ -120,8 +125,20 @@ impl Bench {
         command: &str,
         arguments: &[&str],
     ) -> anyhow::Result<()> {
+        self.command_in("root", user, lockdown, command, arguments)
+    }
+
+    /// The same in an organisation.
+    pub fn command_in(
+        &self,
+        org: &str,
+        user: Option<&str>,
+        lockdown: bool,
+        command: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<()> {
         let path = self.configs[usize::from(lockdown)].0.to_str().unwrap();
-        let mut line = vec!["troodon", "--config", path];
+        let mut line = vec!["troodon", "--config", path, "--org", org];
         line.extend(user.iter().flat_map(|user| ["--runas", user]));
         line.extend(command.split(' '));
         line.extend(arguments);
@@ -131,14 +148,9 @@ impl Bench {
     /// Runs a query in a fresh session; answers its log.
     pub fn query(&self, who: Who, lockdown: bool, elsewhere: bool, vql: &str) -> Vec<String> {
         let config = &self.configs[usize::from(lockdown)].1;
-        let store = self.store.clone();
-        let acl = Acl::new(config, store.clone()).unwrap();
-        let repository = Arc::new(Repository::built_in().unwrap());
-        let launcher = Arc::new(Launcher::new(config, repository, store.clone(), acl.clone()));
-        let monitoring = Arc::new(Monitoring::new(store.clone(), Arc::clone(&launcher), &[]));
-        let org = if elsewhere { "OABCD".parse().unwrap() } else { OrgId::root() };
-        let token = acl.token(who.principal(), org);
-        let backend = Arc::new(Backend { store, launcher, monitoring, token });
+        let orgs = self.orgs(lockdown);
+        let org = orgs.find(&org(elsewhere)).unwrap().unwrap();
+        let backend = Arc::new(Backend::new(&orgs, &org, orgs.acl(), who.principal()));
         let registry = Arc::new(query::registry(config).unwrap());
         let lines = Arc::new(Mutex::new(Vec::new()));
         let log = Box::new(Log(Arc::clone(&lines)));
@@ -159,13 +171,25 @@ impl Bench {
         [path.clone(), store, memory].map(|path| path.to_str().unwrap().to_owned()).to_vec()
     }
 
-    pub fn last_record(&self) -> u64 {
-        let records = self.store.audit_records(0, usize::MAX).unwrap();
+    /// All organisations, as a server in lockdown or out of it has them.
+    pub fn orgs(&self, lockdown: bool) -> Arc<Orgs> {
+        let config = &self.configs[usize::from(lockdown)].1;
+        let acl = Acl::new(config, self.store.clone()).unwrap();
+        let repository = Arc::new(Repository::built_in().unwrap());
+        Arc::new(Orgs::of(config, repository, self.store.clone(), acl))
+    }
+
+    fn log_of(&self, elsewhere: bool) -> &Store {
+        if elsewhere { &self.elsewhere } else { &self.store }
+    }
+
+    pub fn last_record(&self, elsewhere: bool) -> u64 {
+        let records = self.log_of(elsewhere).audit_records(0, usize::MAX).unwrap();
         records.last().map_or(0, |(number, _)| *number)
     }
 
-    pub fn records_after(&self, number: u64) -> Vec<Record> {
-        let records = self.store.audit_records(number, usize::MAX).unwrap();
+    pub fn records_after(&self, elsewhere: bool, number: u64) -> Vec<Record> {
+        let records = self.log_of(elsewhere).audit_records(number, usize::MAX).unwrap();
         records.into_iter().map(|(_, record)| record).collect()
     }
 
@@ -180,6 +204,8 @@ impl Bench {
                    INSERT OR IGNORE INTO flow \
                        (client, id, creator, artifacts, spec, request, urgent, created_us) \
                    VALUES ('C.0123456789abcdef', 'F.TEST', 'x', '[]', 'null', x'', 0, 1); \
+                   INSERT OR IGNORE INTO org (id, name, nonce, created_us) \
+                   VALUES ('OGONE', 'x', 'gone', 1); \
                    UPDATE flow SET complete = 0, failure = NULL WHERE id = 'F.TEST';";
         self.store.write(move |db| Ok(db.execute_batch(sql)?)).unwrap();
         if !gone {
@@ -192,6 +218,11 @@ impl Bench {
 
 fn name(text: &str) -> troodon_server::model::id::UserName {
     text.parse().unwrap()
+}
+
+/// The root, or another organisation.
+pub fn org(elsewhere: bool) -> OrgId {
+    if elsewhere { "OABCD".parse().unwrap() } else { OrgId::root() }
 }
 
 /// Names of permissions, as tables have them.

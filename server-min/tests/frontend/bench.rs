@@ -147,7 +147,7 @@ pub fn new_flow(id: &str, name: &str) -> NewFlow {
     }
 }
 
-fn settings(deployment: &Deployment, wishes: Wishes) -> Settings {
+pub fn settings(deployment: &Deployment, wishes: Wishes) -> Settings {
     let key_pem = deployment.server.private_key.expose();
     Settings {
         bind: "127.0.0.1:0".parse().unwrap(),

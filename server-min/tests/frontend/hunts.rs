@@ -12,7 +12,7 @@ use troodon_server::config::Config;
 use troodon_server::hunts::{self, Edit, NewHunt};
 use troodon_server::launcher::{Collect, Launcher, Spec};
 use troodon_server::model::hunt::{Condition, HuntState};
-use troodon_server::model::id::{HuntId, OrgId};
+use troodon_server::model::id::HuntId;
 use troodon_server::store::now_us;
 
 use super::agent::{Agent, rows, stats};
@@ -31,7 +31,7 @@ impl Lead {
         let (config, store) = (Config::default(), server.store.clone());
         let acl = Acl::new(&config, store.clone()).unwrap();
         let principal = Principal::Server { name: "VelociraptorServer".into() };
-        let actor = Actor::new(store.clone(), acl.clone(), principal, OrgId::root());
+        let actor = Actor::new(store.clone(), acl.clone(), principal);
         let repository = Arc::new(Repository::built_in().unwrap());
         Self { actor, launcher: Launcher::new(&config, repository, store, acl) }
     }

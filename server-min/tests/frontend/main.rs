@@ -16,6 +16,7 @@ mod enrolment;
 mod events;
 mod exports;
 mod hunts;
+mod orgs;
 mod polls;
 mod recorded;
 mod rogue;

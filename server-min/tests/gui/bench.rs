@@ -16,7 +16,7 @@ use troodon_server::ingest::{self, Fact, Origin, Sorted};
 use troodon_server::launcher::Launcher;
 use troodon_server::model::client::Host;
 use troodon_server::model::flow::NewFlow;
-use troodon_server::model::id::{ClientId, FlowId, UserName};
+use troodon_server::model::id::{ClientId, FlowId, OrgId, UserName};
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::Role;
 use troodon_server::password::Hashed;
@@ -93,7 +93,7 @@ impl Bench {
     ) {
         let acl = Acl::new(&Config::default(), self.store.clone()).unwrap();
         let server = Principal::Server { name: "Server".to_owned() };
-        let accounts = Accounts::new(self.store.clone(), acl, server, "Server");
+        let accounts = Accounts::new(acl, server, OrgId::root());
         let name = name.parse().unwrap();
         tokio::task::spawn_blocking(move || change(&accounts, &name)).await.unwrap();
     }

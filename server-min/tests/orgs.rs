@@ -1,0 +1,299 @@
+//! Organisations: who may make them, who reaches them, and that nobody of one reaches another.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use troodon_server::account::{AccountError, Accounts, Grant};
+use troodon_server::acl::{Acl, Principal};
+use troodon_server::actor::ActError;
+use troodon_server::artifact::Repository;
+use troodon_server::config::Config;
+use troodon_server::model::id::{OrgId, UserName};
+use troodon_server::model::policy::Policy;
+use troodon_server::model::role::Role;
+use troodon_server::orgs::{NewOrg, Orgs};
+use troodon_server::query::{self, Backend};
+use troodon_server::store::audit::verify_archive;
+use troodon_server::store::{Store, StoreError};
+use troodon_vql::{Interrupt, Level, LogSink, Permission, json};
+
+struct Bench {
+    orgs: Arc<Orgs>,
+    config: Config,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.client.nonce = "root".to_owned();
+        config.datastore.location = folder.path().to_str().unwrap().to_owned();
+        Self { orgs: started(&config), config, folder }
+    }
+
+    fn org(&self, id: &str) -> OrgId {
+        let wanted =
+            NewOrg { name: format!("Org {id}"), id: Some(id.parse().unwrap()), nonce: None };
+        self.orgs.create(&server(), wanted).unwrap().id
+    }
+
+    fn accounts(&self, actor: &Principal, org: &OrgId) -> Accounts {
+        Accounts::new(self.orgs.acl().clone(), actor.clone(), org.clone())
+    }
+
+    fn user(&self, name: &str, org: &OrgId, roles: &[Role]) -> Principal {
+        let user: UserName = name.parse().unwrap();
+        let accounts = self.accounts(&server(), org);
+        accounts.add(&user, None, &Policy::of(roles.iter().copied())).unwrap();
+        Principal::User { name: user }
+    }
+
+    fn may(&self, who: &Principal, org: &OrgId, permission: Permission) -> bool {
+        self.orgs.acl().check(who, org, &[permission]).is_ok()
+    }
+
+    /// Rows as JSON, and the log.
+    fn query(&self, who: &Principal, org: &OrgId, vql: &str) -> (Vec<String>, Vec<String>) {
+        let org = self.orgs.find(org).unwrap().unwrap();
+        let backend = Backend::new(&self.orgs, &org, self.orgs.acl(), who.clone());
+        let registry = Arc::new(query::registry(&self.config).unwrap());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let log = Box::new(Log(Arc::clone(&lines)));
+        let mut rows = Vec::new();
+        let sink = |row| {
+            let mut line = Vec::new();
+            json::write_row(&row, &mut line);
+            rows.push(String::from_utf8(line).unwrap());
+            Ok(())
+        };
+        query::run(vql, &[], Arc::new(backend), registry, log, Interrupt::new(), sink).unwrap();
+        let lines = lines.lock().unwrap().clone();
+        (rows, lines)
+    }
+}
+
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl LogSink for Log {
+    fn log(&mut self, _: Level, message: &str) {
+        self.0.lock().unwrap().push(message.to_owned());
+    }
+}
+
+fn started(config: &Config) -> Arc<Orgs> {
+    let store = Store::open(config.datastore.location.as_ref()).unwrap();
+    let acl = Acl::new(config, store.clone()).unwrap();
+    let repository = Arc::new(Repository::built_in().unwrap());
+    Arc::new(Orgs::of(config, repository, store, acl))
+}
+
+fn server() -> Principal {
+    Principal::Server { name: "VelociraptorServer".into() }
+}
+
+#[test]
+fn rights_in_one_organisation_are_none_in_another() {
+    let bench = Bench::new();
+    let (a, b) = (bench.org("OA"), bench.org("OB"));
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    for permission in Permission::ALL {
+        let expected = Policy::of([Role::Administrator]).rights(&a).has(permission);
+        assert_eq!(bench.may(&ann, &a, permission), expected, "{permission}");
+        assert!(!bench.may(&ann, &b, permission), "{permission}");
+        assert!(!bench.may(&ann, &OrgId::root(), permission), "{permission}");
+    }
+    assert_eq!(
+        bench.query(&ann, &a, "SELECT OrgId FROM orgs()").0,
+        [r#"{"OrgId":"OA"}"#],
+        "and of others she does not know"
+    );
+    let (rows, log) = bench.query(&ann, &b, "SELECT * FROM clients()");
+    assert_eq!(
+        (rows.len(), &log[..]),
+        (0, &["clients: PermissionDenied: [READ_RESULTS]".to_owned()][..])
+    );
+}
+
+#[test]
+fn who_has_no_rights_does_not_learn_which_organisations_there_are() {
+    let bench = Bench::new();
+    let a = bench.org("OA");
+    let eve = bench.user("eve", &a, &[Role::Reader]);
+    let nowhere = bench.orgs.of_caller(&eve, &"ONOWHERE".parse().unwrap()).err().unwrap();
+    assert!(matches!(&nowhere, ActError::Denied(why) if why == "[READ_RESULTS]"), "{nowhere}");
+    let records = bench.orgs.root().store.audit_records(0, usize::MAX).unwrap();
+    let (_, last) = records.last().unwrap();
+    assert_eq!((last.operation.as_str(), last.allowed), ("User Unauthorized for Org", false));
+    assert_eq!(last.details["org_id"], "ONOWHERE");
+}
+
+#[test]
+fn who_makes_an_organisation_holds_there_what_they_hold_in_the_root() {
+    let bench = Bench::new();
+    let olga = bench.user("olga", &OrgId::root(), &[Role::OrgAdmin, Role::Investigator]);
+    let (rows, log) = bench.query(
+        &olga,
+        &OrgId::root(),
+        "SELECT org_create(name='New', org_id='ONEW') AS Id FROM scope()",
+    );
+    assert_eq!((&rows[..], log.len()), (&[r#"{"Id":"ONEW"}"#.to_owned()][..], 0), "{log:?}");
+    let fresh: OrgId = "ONEW".parse().unwrap();
+    assert!(bench.may(&olga, &fresh, Permission::CollectClient));
+    assert!(!bench.may(&olga, &fresh, Permission::ServerAdmin));
+    assert!(!bench.may(&olga, &fresh, Permission::OrgAdmin));
+    // Elsewhere ORG_ADMIN does not count.
+    let (_, log) = bench.query(&olga, &fresh, "SELECT org_create(name='Next') FROM scope()");
+    assert_eq!(log, ["org_create: PermissionDenied: Permission denied: [ORG_ADMIN]"]);
+}
+
+#[test]
+fn who_manages_organisations_gives_there_no_more_than_they_hold_in_the_root() {
+    let bench = Bench::new();
+    let a = bench.org("OA");
+    let olga = bench.user("olga", &OrgId::root(), &[Role::OrgAdmin, Role::Analyst]);
+    let accounts = bench.accounts(&olga, &a);
+    let ben: UserName = "ben".parse().unwrap();
+    let grant = |role| accounts.grant(&ben, Policy::of([role]), Grant::Replace);
+    grant(Role::Reader).unwrap();
+    assert!(matches!(grant(Role::Administrator), Err(AccountError::Denied(_))));
+    // In the root it takes SERVER_ADMIN.
+    let in_root = bench.accounts(&olga, &OrgId::root());
+    let denied = in_root.grant(&ben, Policy::of([Role::OrgAdmin]), Grant::Replace);
+    assert!(matches!(denied, Err(AccountError::Denied(_))), "{denied:?}");
+}
+
+#[test]
+fn the_administrator_of_an_organisation_has_no_hold_on_people_of_others() {
+    let bench = Bench::new();
+    let (a, b) = (bench.org("OA"), bench.org("OB"));
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    bench.user("bob", &b, &[Role::Reader]);
+    bench.user("rita", &OrgId::root(), &[Role::Administrator]);
+    let accounts = bench.accounts(&ann, &a);
+    for victim in ["bob", "rita"] {
+        let victim: UserName = victim.parse().unwrap();
+        for refused in [
+            accounts.set_password(&victim, "a long password").unwrap_err(),
+            accounts.set_locked(&victim, true).unwrap_err(),
+        ] {
+            assert!(matches!(refused, AccountError::Unknown(_)), "{refused}");
+        }
+        // One may let them in; what they hold elsewhere keeps their account out of reach.
+        accounts.grant(&victim, Policy::of([Role::Reader]), Grant::Replace).unwrap();
+        let refused = accounts.set_password(&victim, "a long password").unwrap_err();
+        assert!(matches!(refused, AccountError::Denied(_)), "{refused}");
+    }
+    let (rows, _) = bench.query(&ann, &a, "SELECT name FROM gui_users()");
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    let elsewhere = bench.accounts(&ann, &b).grant(
+        &"ann".parse().unwrap(),
+        Policy::of([Role::Reader]),
+        Grant::Replace,
+    );
+    assert!(matches!(elsewhere, Err(AccountError::Denied(_))), "{elsewhere:?}");
+}
+
+#[test]
+fn what_is_done_in_an_organisation_is_on_record_there_and_grants_in_the_root() {
+    let bench = Bench::new();
+    let a = bench.org("OA");
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    bench.query(&ann, &a, "SELECT org_create(name='x') FROM scope()");
+    let records = |org: &OrgId| {
+        let org = bench.orgs.find(org).unwrap().unwrap();
+        let all = org.store.audit_records(0, usize::MAX).unwrap();
+        all.into_iter().map(|(_, one)| (one.operation, one.org)).collect::<Vec<_>>()
+    };
+    assert_eq!(records(&a), [("Query".to_owned(), a.clone())]);
+    let root = records(&OrgId::root());
+    assert!(root.contains(&("org_create".to_owned(), OrgId::root())), "{root:?}");
+    assert!(root.contains(&("user_create".to_owned(), a.clone())), "{root:?}");
+}
+
+#[test]
+fn of_a_deleted_organisation_only_its_audit_log_remains() {
+    let bench = Bench::new();
+    let a = bench.org("OA");
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    bench.query(&ann, &a, "SELECT org_create(name='x') FROM scope()");
+    assert!(bench.orgs.delete(&server(), &OrgId::root()).is_err());
+    let olga = bench.user("olga", &OrgId::root(), &[Role::Reader]);
+    assert!(matches!(bench.orgs.delete(&olga, &a), Err(ActError::Denied(_))));
+    bench.orgs.delete(&server(), &a).unwrap();
+    assert!(bench.orgs.find(&a).unwrap().is_none());
+    assert!(!bench.may(&ann, &a, Permission::ReadResults));
+    let left: Vec<_> = std::fs::read_dir(bench.folder.path().join("orgs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let file = std::io::BufReader::new(std::fs::File::open(&left[0]).unwrap());
+    assert_eq!(verify_archive(file, None).unwrap().end.0, 1);
+    // A second one of the same id begins with nothing.
+    bench.org("OA");
+    assert!(!bench.may(&ann, &a, Permission::ReadResults));
+    assert_eq!(bench.orgs.find(&a).unwrap().unwrap().store.audit_records(0, 9).unwrap().len(), 0);
+}
+
+#[test]
+fn the_store_of_one_organisation_does_not_open_as_that_of_another() {
+    let bench = Bench::new();
+    let (a, b) = (bench.org("OA"), bench.org("OB"));
+    let place = |id: &OrgId| bench.folder.path().join("orgs").join(id.as_str());
+    std::fs::remove_dir_all(place(&b)).unwrap();
+    std::fs::rename(place(&a), place(&b)).unwrap();
+    let wrong = bench.orgs.find(&b).err().unwrap();
+    assert!(matches!(wrong, StoreError::OtherOrg { .. }), "{wrong}");
+}
+
+#[test]
+fn ids_nonces_and_names_of_organisations_are_taken_once_and_checked() {
+    let bench = Bench::new();
+    bench.org("OA");
+    let make = |name: &str, id: Option<&str>, nonce: Option<&str>| {
+        let id = id.map(|id| id.parse().unwrap());
+        bench.orgs.create(&server(), NewOrg { name: name.into(), id, nonce: nonce.map(Into::into) })
+    };
+    assert!(make("x", Some("OA"), None).is_err());
+    assert!(make("x", Some("root"), None).is_err());
+    assert!(make("x", None, Some("root")).is_err(), "the root's agents have it");
+    assert!(make("", None, None).is_err());
+    assert!(make("a\nb", None, None).is_err());
+    make("x", None, Some("n")).unwrap();
+    assert!(make("y", None, Some("n")).is_err());
+    let fresh = make("x", None, None).unwrap();
+    assert_eq!((fresh.id.as_str().len(), fresh.nonce.len()), (5, 12), "{fresh:?}");
+    assert_eq!(bench.orgs.of_nonce(&fresh.nonce).unwrap().unwrap().id(), &fresh.id);
+    assert!(bench.orgs.of_nonce("other").unwrap().is_none());
+}
+
+#[test]
+fn fifty_organisations_start_in_seconds() {
+    let bench = Bench::new();
+    for number in 0..50 {
+        bench.org(&format!("O{number:04}"));
+    }
+    drop(bench.orgs);
+    let begin = Instant::now();
+    let orgs = started(&bench.config);
+    let ready = begin.elapsed();
+    let mut count = 0;
+    orgs.each(|org| {
+        org.monitoring.check().unwrap();
+        count += 1;
+        Ok(())
+    })
+    .unwrap();
+    println!("ready after {ready:?}; all {count} open after {:?}", begin.elapsed());
+    assert_eq!(count, 51);
+    assert!(begin.elapsed().as_secs() < 20, "a loaded machine has time enough");
+}
