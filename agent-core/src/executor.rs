@@ -29,10 +29,11 @@ use troodon_vql::Interrupt;
 pub use crate::flow::setting::{Setting, Sizes};
 pub use crate::flow::uploads::{NoRoom, Outlet};
 
+use crate::artifact;
 use crate::envelope::Verified;
 use crate::flow::history::{self, History};
 use crate::flow::moment::Moment;
-use crate::flow::{Asked, Flow, artifact, stats_message};
+use crate::flow::{Asked, Flow, stats_message};
 use crate::limits;
 use crate::monitoring::Monitoring;
 use crate::time::{Instant, UnixTime};

@@ -1,6 +1,5 @@
 //! One collection: its batches, its log, its counts, from the request to the last message (docs/protocol.md section 6).
 
-pub(crate) mod artifact;
 pub(crate) mod batch;
 pub(crate) mod history;
 pub(crate) mod json;

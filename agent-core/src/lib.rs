@@ -88,6 +88,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod agent;
+pub mod artifact;
 pub mod config;
 pub mod envelope;
 pub mod error;

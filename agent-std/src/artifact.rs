@@ -1,6 +1,6 @@
 //! Artifacts from YAML files: what they are called, what they take, and their queries.
 //!
-//! The local commands use them in place of the requests that a server compiles (server specification 4.1, 4.3).
+//! The local commands use them in place of those that come with a server's requests (docs/artifacts.md).
 
 use std::fs;
 use std::io::Read;
@@ -39,7 +39,7 @@ pub struct Artifact {
     pub sources: Vec<Source>,
 }
 
-/// A parameter; its value travels as text and is converted by [`Parameter::preamble`].
+/// A parameter; its value travels as text.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Parameter {
     /// The variable in the queries.
@@ -116,13 +116,28 @@ impl Artifact {
         yaml::from_str(text)
     }
 
-    /// Statements that bind the parameters with their types, and what the artifact exports.
+    /// The definition as a server would send it.
     #[must_use]
-    pub fn preamble(&self) -> String {
-        let mut text: String = self.parameters.iter().map(Parameter::preamble).collect();
-        text.push_str(&self.export);
-        text.push('\n');
-        text
+    pub fn definition(&self) -> troodon_proto::Artifact {
+        let parameters = self.parameters.iter().map(|parameter| troodon_proto::ArtifactParameter {
+            name: parameter.name.clone(),
+            r#type: parameter.kind.clone(),
+            default: parameter.default_text(),
+        });
+        let sources = self.sources.iter().map(|source| troodon_proto::ArtifactSource {
+            name: source.name.clone(),
+            precondition: source.precondition.clone(),
+            queries: vec![source.statements()],
+        });
+        troodon_proto::Artifact {
+            name: self.name.clone(),
+            precondition: self.precondition.clone(),
+            export: self.export.clone(),
+            imports: self.imports.clone(),
+            parameters: parameters.collect(),
+            sources: sources.collect(),
+            ..troodon_proto::Artifact::default()
+        }
     }
 }
 
@@ -137,35 +152,6 @@ impl Parameter {
             Some(Scalar::Int(number)) => number.to_string(),
             Some(Scalar::Float(number)) => number.to_string(),
             Some(Scalar::Text(text)) => text.clone(),
-        }
-    }
-
-    /// A statement that turns the text into a value of the parameter's type.
-    #[must_use]
-    pub fn preamble(&self) -> String {
-        let name = format!("`{}`", self.name.replace('`', ""));
-        let if_text = |parsed: String| {
-            format!(
-                "LET {name} <= if(condition=format(format='%T', args=[{name},]) =~ 'string', then={parsed}, else={name})\n"
-            )
-        };
-        match self.kind.as_str() {
-            "int" | "int64" | "integer" => format!("LET {name} <= int(int={name})\n"),
-            "float" => format!("LET {name} <= parse_float(string={name})\n"),
-            "timestamp" => format!("LET {name} <= timestamp(epoch={name})\n"),
-            "bool" => {
-                format!("LET {name} <= {name} = TRUE OR {name} =~ '^(Y|TRUE|YES|OK)$'\n")
-            }
-            "csv" | "artifactset" => format!(
-                "LET {name} <= SELECT * FROM if(condition=format(format='%T', args=[{name},]) =~ 'string', \
-                 then={{ SELECT * FROM parse_csv(filename={name}, accessor='data') }}, \
-                 else={{ SELECT * FROM {name} }})\n"
-            ),
-            "json" => if_text(format!("parse_json(data={name})")),
-            "json_array" | "regex_array" | "multichoice" => {
-                if_text(format!("parse_json_array(data={name})"))
-            }
-            _ => String::new(),
         }
     }
 }
@@ -205,20 +191,6 @@ pub fn load(folder: &Path) -> Result<Vec<Artifact>, ArtifactFault> {
     Ok(artifacts)
 }
 
-/// What every source of an artifact begins with: its parameters, its own exports and those that it imports.
-///
-/// # Errors
-///
-/// An artifact that it imports does not exist.
-pub fn preamble(artifacts: &[Artifact], artifact: &Artifact) -> Result<String, ArtifactFault> {
-    let mut text = artifact.preamble();
-    for import in &artifact.imports {
-        text.push_str(&find(artifacts, import)?.export);
-        text.push('\n');
-    }
-    Ok(text)
-}
-
 /// Finds an artifact by its name.
 ///
 /// # Errors
@@ -251,7 +223,9 @@ mod tests {
         let defaults: Vec<String> =
             artifact.parameters.iter().map(Parameter::default_text).collect();
         assert_eq!(defaults, ["5", "Y", "x"]);
-        assert!(artifact.preamble().starts_with("LET `N` <= int(int=`N`)\n"));
+        let definition = artifact.definition();
+        assert_eq!(definition.parameters[1].default, "Y");
+        assert_eq!(definition.sources[0].queries, ["SELECT 1 FROM scope()"]);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use troodon_vql::syntax::{parse_program, reformat};
-use troodon_vql::{Event, Session, reference};
+use troodon_vql::{RowBuilder, reference};
 
 use crate::artifact::{self, Artifact, ArtifactFault};
-use crate::local::{self, Callers, Local};
+use crate::local::{self, Local};
 use crate::output::{Format, Printer};
 use crate::plugin;
 
@@ -133,8 +133,8 @@ impl QueryCommand {
             return io::stdout().write_all(text.as_bytes()).context("writing");
         }
         let artifacts = self.definitions.as_deref().map(artifact::load).transpose()?;
-        let local = Local::new(artifacts.unwrap_or_default(), self.output.upload_dir)?;
-        let mut session = local.session(Callers::default());
+        let local = Local::new(&artifacts.unwrap_or_default(), self.output.upload_dir)?;
+        let mut session = local.session();
         for (name, value) in self.env {
             session.set(name, value);
         }
@@ -161,7 +161,7 @@ impl ArtifactsCommand {
             ArtifactsAction::List => list(&artifacts),
             ArtifactsAction::Show { name } => show(artifact::find(&artifacts, &name)?),
             ArtifactsAction::Collect { name, args, output } => {
-                collect(artifacts, &name, &args, output)
+                collect(&artifacts, &name, &args, output)
             }
         }
     }
@@ -199,56 +199,31 @@ fn show(artifact: &Artifact) -> Result<()> {
     Ok(())
 }
 
-/// Runs all sources, each with its own variables, as a server's requests are.
+/// Runs all sources whose preconditions are met.
 fn collect(
-    artifacts: Vec<Artifact>,
+    artifacts: &[Artifact],
     name: &str,
     args: &[(String, String)],
     output: OutputOptions,
 ) -> Result<()> {
-    let local = Local::new(artifacts, output.upload_dir)?;
-    let artifact = artifact::find(&local.artifacts, name)?;
+    let artifact = artifact::find(artifacts, name)?;
     let takes = |name: &str| artifact.parameters.iter().any(|parameter| parameter.name == name);
     if let Some((unknown, _)) = args.iter().find(|(name, _)| !takes(name)) {
         return Err(ArtifactFault::UnknownParameter(name.to_owned(), unknown.clone()).into());
     }
-    let preamble = artifact::preamble(&local.artifacts, artifact)?;
-    let session = || {
-        let mut session = local.session(Callers(vec![name.to_owned()]));
-        for parameter in &artifact.parameters {
-            session.set(parameter.name.as_str(), parameter.default_text());
-        }
-        for (name, value) in args {
-            session.set(name.as_str(), value.as_str());
-        }
-        session
-    };
-    let mut printer = Printer::new(BufWriter::new(io::stdout().lock()), output.format);
     for source in &artifact.sources {
-        // By itself first, so that a mistake is shown at its place in this text, without the statements before it.
-        let statements = source.statements();
-        parse_program(&statements).with_context(|| format!("{name}: source `{}`", source.name))?;
-        let is_met = [&artifact.precondition, &source.precondition].into_iter().all(|condition| {
-            condition.is_empty() || has_row(&mut session(), &format!("{preamble}{condition}"))
-        });
-        if !is_met {
-            eprintln!("{name}/{}: left out because of its precondition", source.name);
-            continue;
-        }
-        let text = format!("{preamble}{statements}");
-        local::run(&mut session(), &text, &mut printer)?;
+        // By itself first, so that a mistake is shown at its place in this text.
+        parse_program(&source.statements())
+            .with_context(|| format!("{name}: source `{}`", source.name))?;
     }
+    let mut session = Local::new(artifacts, output.upload_dir)?.session();
+    let mut given = RowBuilder::new();
+    for (name, value) in args {
+        given.set(name.as_str(), value.as_str());
+    }
+    session.set("Given", given.build());
+    let text = format!("SELECT * FROM Artifact.{name}(`**`=Given, preconditions=TRUE)");
+    let mut printer = Printer::new(BufWriter::new(io::stdout().lock()), output.format);
+    local::run(&mut session, &text, &mut printer)?;
     finish(printer)
-}
-
-fn has_row(session: &mut Session, text: &str) -> bool {
-    let mut any = false;
-    let looked = local::each_event(session, text, |event| {
-        any |= matches!(event, Event::Row(_));
-        Ok(())
-    });
-    if let Err(why) = looked {
-        eprintln!("precondition: {why}");
-    }
-    any
 }

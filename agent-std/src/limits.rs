@@ -74,9 +74,6 @@ pub const ROWS_PART_LEN: usize = 512 * 1024;
 /// Bytes of one POST before compression. It is in memory several times while it is sealed.
 pub const BATCH_LEN: usize = 1024 * 1024;
 
-/// Artifacts that may call each other, as on servers; more is a circle.
-pub const ARTIFACT_CALLS_MAX: usize = 10;
-
 /// Temporary files and directories that one query may have at a time.
 pub const TEMPORARY_FILES_MAX: usize = 1_000;
 

@@ -1,7 +1,5 @@
 //! Queries on this machine, without a server.
 
-mod call;
-
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,9 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use troodon_core::artifact::{self, Artifacts};
 use troodon_vql::{
-    Entropy, Event, Interrupt, Level, LogSink, Now, Program, Query, Registry, Session, Setup, Stop,
-    Time, Uploader,
+    Budget, Entropy, Event, Interrupt, Level, LogSink, Now, Program, Query, Registry, Session,
+    Setup, Stop, Time, Uploader,
 };
 
 use crate::artifact::Artifact;
@@ -38,19 +37,18 @@ pub enum LocalFault {
 }
 
 /// What the local queries of one command share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Local {
     /// What queries can use.
     registry: Arc<Registry>,
     /// The artifacts that queries can call.
-    pub artifacts: Vec<Artifact>,
+    definitions: Arc<[troodon_proto::Artifact]>,
+    /// The artifacts that are being called, the outermost first.
+    callers: Vec<String>,
+    budget: Budget,
     uploads: Option<PathBuf>,
     interrupt: Interrupt,
 }
-
-/// The artifacts that are being called, the outermost first.
-#[derive(Clone, Debug, Default)]
-pub struct Callers(pub Vec<String>);
 
 impl Local {
     /// Everything that this machine offers; uploads go to a folder, and signals stop the queries.
@@ -58,21 +56,24 @@ impl Local {
     /// # Errors
     ///
     /// When signals cannot be received.
-    pub fn new(
-        artifacts: Vec<Artifact>,
-        uploads: Option<PathBuf>,
-    ) -> Result<Arc<Self>, LocalFault> {
+    pub fn new(artifacts: &[Artifact], uploads: Option<PathBuf>) -> Result<Self, LocalFault> {
         let interrupt = Interrupt::new();
         stop_on_signals(interrupt.clone())?;
-        let mut registry = registry();
-        registry.add_plugins(call::PLUGINS);
-        Ok(Arc::new(Self { registry: Arc::new(registry), artifacts, uploads, interrupt }))
+        Ok(Self {
+            registry: artifact::with_calls(Arc::new(registry())),
+            definitions: artifacts.iter().map(Artifact::definition).collect(),
+            callers: Vec::new(),
+            budget: Budget::host(),
+            uploads,
+            interrupt,
+        })
     }
 
     /// A session without variables; its messages go to standard error.
     #[must_use]
-    pub fn session(self: &Arc<Self>, callers: Callers) -> Session {
+    pub fn session(&self) -> Session {
         let mut setup = Setup::agent(Arc::clone(&self.registry));
+        setup.budget = self.budget;
         setup.log = Box::new(StandardError);
         setup.interrupt = self.interrupt.clone();
         let mut session = Session::new(setup);
@@ -81,9 +82,25 @@ impl Local {
             let uploader = FolderUploader::new(folder.clone());
             session.extend::<Box<dyn Uploader>>(Arc::new(Box::new(uploader)));
         }
-        session.extend(Arc::clone(self));
-        session.extend(Arc::new(callers));
+        session.extend::<Box<dyn Artifacts>>(Arc::new(Box::new(self.clone())));
         session
+    }
+}
+
+impl Artifacts for Local {
+    fn definitions(&self) -> &[troodon_proto::Artifact] {
+        &self.definitions
+    }
+
+    fn callers(&self) -> &[String] {
+        &self.callers
+    }
+
+    fn below(&self, name: &str) -> Session {
+        let mut called = self.clone();
+        called.callers.push(name.to_owned());
+        called.budget = artifact::below(called.budget);
+        called.session()
     }
 }
 

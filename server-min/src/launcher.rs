@@ -5,7 +5,6 @@
 //! for those that it calls, so that a narrow wrapper can be given to people who may not run what it wraps.
 
 mod compile;
-mod parameter;
 mod request;
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use troodon_vql::{
 };
 
 use super::uploads::Outlet;
+use crate::artifact::{Artifacts, below};
 use crate::limits;
 
 /// What the host decides about queries.
@@ -106,7 +107,7 @@ impl Setting {
             inbox: inbox.clone(),
             interrupt: interrupt.clone(),
             uploader: Arc::new(uploader),
-            artifacts: args.artifacts.as_slice().into(),
+            definitions: args.artifacts.as_slice().into(),
             callers: Vec::new(),
         };
         let mut session = maker.make();
@@ -117,10 +118,9 @@ impl Setting {
     }
 }
 
-/// Makes the sessions of one batch: its own, and those of the artifacts that it calls. Each session finds its maker as an
-/// extension.
+/// Makes the sessions of one batch: its own, and those of the artifacts that it calls.
 #[derive(Clone)]
-pub(crate) struct SessionMaker {
+struct SessionMaker {
     registry: Arc<Registry>,
     config: Value,
     prepare: Arc<dyn Fn(&mut Session) + Send + Sync>,
@@ -129,14 +129,13 @@ pub(crate) struct SessionMaker {
     interrupt: Interrupt,
     uploader: Arc<Box<dyn Uploader>>,
     /// Definitions that came with the request.
-    pub(crate) artifacts: Arc<[Artifact]>,
-    /// Artifacts that are being called, the outermost first.
-    pub(crate) callers: Vec<String>,
+    definitions: Arc<[Artifact]>,
+    callers: Vec<String>,
 }
 
 impl SessionMaker {
     /// A session with the variables that every query has.
-    pub(crate) fn make(&self) -> Session {
+    fn make(&self) -> Session {
         let mut session = Session::new(Setup {
             registry: Arc::clone(&self.registry),
             // Queries come from the server to which the agent is pinned; it may do everything.
@@ -147,17 +146,26 @@ impl SessionMaker {
         });
         (self.prepare)(&mut session);
         session.extend(Arc::clone(&self.uploader));
-        session.extend(Arc::new(self.clone()));
+        session.extend::<Box<dyn Artifacts>>(Arc::new(Box::new(self.clone())));
         session.set("config", self.config.clone());
         session
     }
+}
 
-    /// The maker for what `artifact` calls. Its queries run on top of the caller's stack, so they get half of its depth.
-    pub(crate) fn below(&self, artifact: &str) -> Self {
+impl Artifacts for SessionMaker {
+    fn definitions(&self) -> &[Artifact] {
+        &self.definitions
+    }
+
+    fn callers(&self) -> &[String] {
+        &self.callers
+    }
+
+    fn below(&self, artifact: &str) -> Session {
         let mut maker = self.clone();
         maker.callers.push(String::from(artifact));
-        maker.budget.depth = maker.budget.depth.div_euclid(2).max(limits::CALL_DEPTH_MIN);
-        maker
+        maker.budget = below(maker.budget);
+        maker.make()
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use troodon_core::artifact::conversion;
 use troodon_proto::{
     Artifact as WireArtifact, ArtifactParameter, ArtifactSource, VqlCollectorArgs, VqlEnv,
     VqlRequest,
 };
 
-use super::parameter::conversion;
 use super::request::{CompileFault, Limits, Spec};
 use crate::artifact::{
     Artifact, ArtifactType, Repository, Source, VqlFault, references, statements,
@@ -77,7 +77,11 @@ fn compile_one(
     spec: &Spec,
     limits: &Layers<'_>,
 ) -> Result<VqlCollectorArgs, CompileFault> {
-    let preamble: Vec<String> = artifact.parameters.iter().flat_map(conversion).collect();
+    let preamble: Vec<String> = artifact
+        .parameters
+        .iter()
+        .flat_map(|parameter| conversion(&parameter.name, &parameter.kind))
+        .collect();
     let mut query: Vec<VqlRequest> = preamble.iter().cloned().map(unnamed).collect();
     query.extend(exports(repository, artifact)?.into_iter().map(unnamed));
     for source in sources {

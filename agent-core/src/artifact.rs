@@ -1,26 +1,49 @@
-//! Calls of artifacts that came with the request: `SELECT * FROM Artifact.Linux.Sys.Users(Shell='sh')`.
+//! Calls of artifacts: `SELECT * FROM Artifact.Linux.Sys.Users(Shell='sh')`.
 //!
-//! A called artifact has variables of its own: its parameters, and nothing of its caller.
+//! A called artifact has variables of its own: its parameters, and nothing of its caller. Which artifacts there are is
+//! said by an extension of the session, a `Box<dyn Artifacts>`: those that came with a request, or those of a folder.
+
+mod parameter;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use troodon_proto::{Artifact, ArtifactParameter, ArtifactSource};
+pub use parameter::conversion;
+use troodon_proto::{Artifact, ArtifactSource};
 use troodon_vql::{
-    Arg, Args, Context, Event, Fault, Kind, Now, Plugin, Program, Query, Registry, Row, RowBuilder,
-    Rows, Scope, Session, Step, Value,
+    Arg, Args, Budget, Context, Event, Fault, Kind, Now, Plugin, Program, Query, Registry, Row,
+    RowBuilder, Rows, Scope, Session, Step, Value,
 };
 
-use super::setting::SessionMaker;
 use crate::limits;
+
+/// The artifacts that a query can call.
+pub trait Artifacts: Send + Sync {
+    /// Their definitions.
+    fn definitions(&self) -> &[Artifact];
+
+    /// Artifacts that are being called, the outermost first.
+    fn callers(&self) -> &[String];
+
+    /// A session without variables for what `artifact` calls, with these artifacts, one more caller, and a budget that
+    /// [`below`] allows.
+    fn below(&self, artifact: &str) -> Session;
+}
+
+/// The budget for a called artifact: half the depth, because its queries run on top of the caller's stack.
+#[must_use]
+pub fn below(mut budget: Budget) -> Budget {
+    budget.depth = budget.depth.div_euclid(2).max(limits::CALL_DEPTH_MIN);
+    budget
+}
 
 static ARTIFACT: Plugin = Plugin::new(
     "Artifact",
-    "Runs an artifact that came with the request: Artifact.Name(parameter=value).",
+    "Runs an artifact: Artifact.Name(parameter=value).",
     &[
         Arg::optional("source", Kind::String, "Run this source only."),
         Arg::optional(
@@ -33,8 +56,9 @@ static ARTIFACT: Plugin = Plugin::new(
 )
 .keeps_others();
 
-/// The same registry with calls of artifacts, unless the host brings its own.
-pub(crate) fn with_calls(registry: Arc<Registry>) -> Arc<Registry> {
+/// The same registry with calls of artifacts.
+#[must_use]
+pub fn with_calls(registry: Arc<Registry>) -> Arc<Registry> {
     if registry.plugins().any(|plugin| plugin.entry.name == ARTIFACT.entry.name) {
         return registry;
     }
@@ -45,18 +69,18 @@ pub(crate) fn with_calls(registry: Arc<Registry>) -> Arc<Registry> {
 
 fn open(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
     let name = args.path().map(|path| path.to_str_lossy().into_owned()).unwrap_or_default();
-    let maker = cx.extension::<SessionMaker>();
-    let found = maker.as_ref().and_then(|maker| {
-        let artifact = maker.artifacts.iter().find(|artifact| artifact.name == name)?;
-        Some((maker, artifact))
+    let artifacts = cx.extension::<Box<dyn Artifacts>>();
+    let found = artifacts.as_ref().and_then(|artifacts| {
+        let artifact = artifacts.definitions().iter().find(|artifact| artifact.name == name)?;
+        Some((artifacts, artifact))
     });
-    let Some((maker, artifact)) = found else {
-        return Err(Fault::error(format!("Artifact {name} did not come with the request")));
+    let Some((artifacts, artifact)) = found else {
+        return Err(Fault::error(format!("Artifact {name} is not among the definitions")));
     };
-    if maker.callers.len() >= limits::ARTIFACT_CALLS {
-        return Err(Fault::error(format!("Stack overflow: {}", maker.callers.join(", "))));
+    if artifacts.callers().len() >= limits::ARTIFACT_CALLS {
+        return Err(Fault::error(format!("Stack overflow: {}", artifacts.callers().join(", "))));
     }
-    let mut session = maker.below(&name).make();
+    let mut session = artifacts.below(&name);
     for parameter in &artifact.parameters {
         session.set(parameter.name.clone(), parameter.default.clone());
     }
@@ -75,7 +99,7 @@ fn open(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, Fa
         };
         session.set(key.clone(), value);
     }
-    let parts = parts(maker, artifact, &args)?;
+    let parts = parts(artifacts.definitions(), artifact, &args)?;
     Ok(Box::new(Call { session, parts, current: None }))
 }
 
@@ -138,7 +162,7 @@ impl Rows for Call {
 }
 
 /// What a call runs, in order (docs/protocol.md section 6.2).
-fn parts(maker: &SessionMaker, artifact: &Artifact, args: &Args) -> Result<VecDeque<Part>, Fault> {
+fn parts(all: &[Artifact], artifact: &Artifact, args: &Args) -> Result<VecDeque<Part>, Fault> {
     let mut parts = VecDeque::new();
     let mut add = |text: &str, role: Role| -> Result<(), Fault> {
         if text.trim().is_empty() {
@@ -150,11 +174,13 @@ fn parts(maker: &SessionMaker, artifact: &Artifact, args: &Args) -> Result<VecDe
         Ok(())
     };
     for parameter in &artifact.parameters {
-        add(&conversion(parameter), Role::Preamble)?;
+        for statement in conversion(&parameter.name, &parameter.r#type) {
+            add(&statement, Role::Preamble)?;
+        }
     }
     add(&artifact.export, Role::Preamble)?;
     for import in &artifact.imports {
-        if let Some(imported) = maker.artifacts.iter().find(|other| other.name == *import) {
+        if let Some(imported) = all.iter().find(|other| other.name == *import) {
             add(&imported.export, Role::Preamble)?;
         }
     }
@@ -177,41 +203,6 @@ fn parts(maker: &SessionMaker, artifact: &Artifact, args: &Args) -> Result<VecDe
         }
     }
     Ok(parts)
-}
-
-/// The statement that turns a parameter, a string as a rule, into what its type says.
-fn conversion(parameter: &ArtifactParameter) -> String {
-    let name = quoted(&parameter.name);
-    let if_text = |then: String| {
-        format!(
-            "LET {name} <= if(condition=format(format='%T', args={name}) =~ 'string', then={then}, else={name})"
-        )
-    };
-    match parameter.r#type.as_str() {
-        "int" | "int64" | "integer" => format!("LET {name} <= int(int={name})"),
-        "float" => format!("LET {name} <= parse_float(string={name})"),
-        "timestamp" => format!("LET {name} <= timestamp(epoch={name})"),
-        "bool" => format!("LET {name} <= {name} = TRUE OR {name} =~ '^(Y|TRUE|YES|OK)$'"),
-        "csv" | "artifactset" => {
-            if_text(format!("{{ SELECT * FROM parse_csv(filename={name}, accessor='data') }}"))
-        }
-        "json" => if_text(format!("parse_json(data={name})")),
-        "json_array" | "regex_array" | "multichoice" => {
-            if_text(format!("parse_json_array(data={name})"))
-        }
-        "xml" => if_text(format!("parse_xml(file={name}, accessor='data')")),
-        "yaml" => if_text(format!("parse_yaml(filename={name}, accessor='data')")),
-        _ => String::new(),
-    }
-}
-
-/// A name as it stands in a query.
-fn quoted(name: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if name.bytes().all(is_plain) && !name.starts_with(|first: char| first.is_ascii_digit()) {
-        return name.to_string();
-    }
-    format!("`{}`", name.replace('`', ""))
 }
 
 fn with_source(row: &Row, source: String) -> Row {

@@ -1,14 +1,19 @@
 //! Parameters travel as strings; statements in front of the queries turn them into what their types say.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use crate::artifact::Parameter;
-
-/// The statements that bind a parameter again with its type; none for strings and unknown types.
-pub(super) fn conversion(parameter: &Parameter) -> Vec<String> {
-    let name = quoted(&parameter.name);
+/// The statements that bind the parameter `name` again as what the type `kind` says; none for strings and unknown types
+/// (docs/protocol.md section 6.2).
+#[must_use]
+pub fn conversion(name: &str, kind: &str) -> Vec<String> {
+    let plain_name = name;
+    let name = quoted(name);
     let bound = |value: String| vec![format!("LET {name} <= {value}")];
-    match parameter.kind.to_ascii_lowercase().as_str() {
+    match kind.to_ascii_lowercase().as_str() {
         "int" | "int64" | "integer" => bound(format!("int(int={name})")),
         "float" => bound(format!("parse_float(string={name})")),
         "timestamp" => bound(format!("timestamp(epoch={name})")),
@@ -29,8 +34,8 @@ pub(super) fn conversion(parameter: &Parameter) -> Vec<String> {
             bound(if_string(&name, &format!("parse_yaml(filename={name}, accessor='data')"), &name))
         }
         "starlark" => bound(if_string(&name, &format!("starl(code={name})"), &name)),
-        "upload" => fetched(&parameter.name, ""),
-        "upload_file" => fetched(&parameter.name, ", tempfile_extension='.tmp'"),
+        "upload" => fetched(plain_name, ""),
+        "upload_file" => fetched(plain_name, ", tempfile_extension='.tmp'"),
         _ => Vec::new(),
     }
 }
@@ -56,23 +61,21 @@ fn fetched(name: &str, options: &str) -> Vec<String> {
 fn quoted(name: &str) -> Cow<'_, str> {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && !name.bytes().next().is_some_and(|b| b.is_ascii_digit());
-    if plain { Cow::Borrowed(name) } else { Cow::Owned(format!("`{name}`")) }
+    if plain { Cow::Borrowed(name) } else { Cow::Owned(format!("`{}`", name.replace('`', ""))) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::conversion;
-    use crate::artifact::{Parameter, statements};
+    use troodon_vql::syntax::ast::Statement;
+    use troodon_vql::syntax::parse_program;
 
-    fn parameter(name: &str, kind: &str) -> Parameter {
-        Parameter { name: name.into(), kind: kind.into(), ..Parameter::default() }
-    }
+    use super::*;
 
     #[test]
     fn strings_and_unknown_types_stay_as_they_are() {
         for kind in ["", "string", "regex", "yara", "hidden", "choices", "glob", "redacted", "odd"]
         {
-            assert!(conversion(&parameter("P", kind)).is_empty(), "{kind}");
+            assert!(conversion("P", kind).is_empty(), "{kind}");
         }
     }
 
@@ -81,11 +84,18 @@ mod tests {
         let kinds =
             "int float timestamp bool csv json json_array xml yaml starlark upload upload_file";
         for kind in kinds.split(' ') {
-            for text in conversion(&parameter("Odd-Name", kind)) {
-                let parsed = statements(&text).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
-                assert!(parsed.len() == 1 && parsed[0].is_let, "{text}");
+            for text in conversion("Odd-Name", kind) {
+                let parsed = parse_program(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+                assert!(matches!(&parsed[..], [Statement::Let(_)]), "{text}");
                 assert!(text.starts_with("LET `Odd-Name"), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_quotes() {
+        for text in conversion("a` <= execve(argv='id') LET `b", "int") {
+            assert!(matches!(&parse_program(&text).unwrap()[..], [Statement::Let(_)]), "{text}");
         }
     }
 }
