@@ -1,5 +1,6 @@
 //! The first envelope of a session: its keys decrypt with ours and its HMAC matches, but who made it is only claimed.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
@@ -65,10 +66,7 @@ impl Stranger {
     ///
     /// # Errors
     /// The stranger itself, when `key` is not the key of the claimed id or did not sign.
-    pub fn prove_client(
-        self,
-        key: &PublicKey,
-    ) -> Result<(Session<ClientId>, Sealed), alloc::boxed::Box<Self>> {
+    pub fn prove_client(self, key: &PublicKey) -> Result<(Session<ClientId>, Sealed), Box<Self>> {
         let id = ClientId::of(key);
         if id.as_str() != self.proof.claimed || !self.proof.is_signed_by(key) {
             return Err(self.into());
@@ -121,6 +119,9 @@ impl fmt::Debug for Stranger {
     }
 }
 
+/// The session of a client that proved its key, and what its packet holds.
+pub type ProvenClient = (Session<ClientId>, Verified<Packet, ClientId>);
+
 /// A readable envelope of an unknown sender, or of one whose signature is wrong. Its messages stay inside.
 pub struct Unknown {
     id: SessionId,
@@ -140,10 +141,7 @@ impl Unknown {
     ///
     /// # Errors
     /// The unknown sender itself, when `key` is not the key of the claimed id or did not sign.
-    pub fn prove_client(
-        self,
-        key: &PublicKey,
-    ) -> Result<(Session<ClientId>, Verified<Packet, ClientId>), alloc::boxed::Box<Self>> {
+    pub fn prove_client(self, key: &PublicKey) -> Result<ProvenClient, Box<Self>> {
         let source = ClientId::of(key);
         if source.as_str() != self.proof.claimed || !self.proof.is_signed_by(key) {
             return Err(self.into());
