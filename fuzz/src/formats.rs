@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use troodon_vql::{
-    Accessor, Budget, Context, Entries, Event, Expression, Fault, FileInfo, Now, Program, Query, Reader,
-    Registry, Session, Setup, Text, Value, json, standard,
+    Accessor, Budget, Context, Entries, Event, Expression, Fault, FileInfo, Now, Program, Query,
+    Reader, Registry, Session, Setup, Text, Value, json, standard,
 };
 
 /// The input under every path.
@@ -134,6 +134,11 @@ pub fn x509(data: &[u8]) {
     tolerate(troodon_parsers::x509::parse(data));
 }
 
+/// A program of Windows.
+pub fn program(data: &[u8]) {
+    tolerate(troodon_parsers::pe::parse(data));
+}
+
 fn tolerate(value: Result<Value, String>) {
     match value {
         Ok(value) => check(&value),
@@ -196,4 +201,10 @@ pub fn certificates() -> Vec<Vec<u8>> {
     let rsa = include_bytes!("../../parsers/tests/rsa.der");
     let elliptic = include_bytes!("../../parsers/tests/elliptic.der");
     vec![rsa.to_vec(), elliptic.to_vec(), [&rsa[..], elliptic].concat()]
+}
+
+/// Seeds of [`program`].
+#[must_use]
+pub fn programs() -> Vec<Vec<u8>> {
+    vec![include_bytes!("../../parsers/tests/tiny.dll").to_vec()]
 }

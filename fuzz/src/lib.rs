@@ -48,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "archive", run: formats::archive, seeds: formats::archives },
     Target { name: "plist", run: formats::plist, seeds: formats::plists },
     Target { name: "x509", run: formats::x509, seeds: formats::certificates },
+    Target { name: "program", run: formats::program, seeds: formats::programs },
 ];
 
 /// The program of a target: under cargo-fuzz a fuzzer, else one that runs the files it is given.

@@ -1,6 +1,7 @@
 //! Every target on stable: its kept corpus, its seeds, and some thousand changes of them that are the same in every run.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -14,11 +15,18 @@ fn smoke(name: &str) {
     inputs.extend(corpus(target));
     assert!(!inputs.is_empty());
     inputs.iter().for_each(|input| (target.run)(input));
-    for seed in 0..CHANGES {
+    let end = Instant::now() + seconds();
+    for seed in (0_u64..).take_while(|seed| *seed < CHANGES || Instant::now() < end) {
         let mut random = ChaCha20Rng::seed_from_u64(seed);
         let input = &inputs[below(&mut random, inputs.len())];
         (target.run)(&change(&mut random, input.clone()));
     }
+}
+
+/// For how long each target runs at least: `TROODON_FUZZ_SECONDS`, as `cargo xtask fuzz` sets it.
+fn seconds() -> Duration {
+    let text = std::env::var("TROODON_FUZZ_SECONDS").unwrap_or_default();
+    Duration::from_secs(text.parse().unwrap_or(0))
 }
 
 fn corpus(target: &Target) -> Vec<Vec<u8>> {
@@ -71,5 +79,5 @@ macro_rules! smoke {
 smoke! {
     body packet damage round_trip server_pem request names query_text query_run pattern
     http_response base_url state_blob provision queue_records flash agent_inputs
-    profile grok document archive plist x509
+    profile grok document archive plist x509 program
 }

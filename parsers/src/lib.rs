@@ -9,6 +9,7 @@ mod gzip;
 mod http;
 pub mod limits;
 mod pathspec;
+pub mod pe;
 pub mod plist;
 mod remap;
 #[cfg(feature = "sqlite")]
@@ -27,6 +28,7 @@ use troodon_vql::Registry;
 /// Adds everything.
 pub fn add(registry: &mut Registry) {
     registry.add_functions(gzip::FUNCTIONS);
+    registry.add_functions(pe::FUNCTIONS);
     registry.add_functions(plist::FUNCTIONS);
     registry.add_functions(remap::FUNCTIONS);
     registry.add_functions(x509::FUNCTIONS);

@@ -82,6 +82,15 @@ pub const PLIST_DEPTH_MAX: usize = 30;
 /// Bytes of all texts of a property list, those that stand in several places counted in each.
 pub const PLIST_EXPANDED_LEN_MAX: usize = 32 << 20;
 
+/// Bytes of a program for Windows. Its hash needs them all; most have less, browsers and installers have more.
+pub const PE_LEN_MAX: usize = 64 << 20;
+
+/// Entries of each table of a program: imports, exports, resources. Large libraries have some ten thousand.
+pub const PE_ENTRIES_MAX: usize = 65_536;
+
+/// Bytes of the names in a table of a program, which may stand one in another: a few bytes can stand for each.
+pub const PE_NAMES_LEN_MAX: usize = 8 << 20;
+
 /// Certificates of one text.
 pub const X509_MAX: usize = 1_000;
 

@@ -13,10 +13,21 @@ pub(crate) fn open(cx: &mut Context, args: &Args, name: &str) -> Result<Box<dyn 
 
 /// The bytes of that file; one above the limit is refused, since half a document is none.
 pub(crate) fn read(cx: &mut Context, args: &Args, name: &str) -> Result<Vec<u8>, Fault> {
+    read_from(cx, args, name, 0, WHOLE_LEN_MAX)
+}
+
+/// The bytes of that file from `start` on, at most `len_max`.
+pub(crate) fn read_from(
+    cx: &mut Context,
+    args: &Args,
+    name: &str,
+    start: u64,
+    len_max: usize,
+) -> Result<Vec<u8>, Fault> {
     let mut reader = open(cx, args, name)?;
-    let bytes = read_span(cx, &mut *reader, 0, WHOLE_LEN_MAX.saturating_add(1))?;
-    if bytes.len() > WHOLE_LEN_MAX {
-        return Err(Fault::note(format!("file has more than {WHOLE_LEN_MAX} bytes")));
+    let bytes = read_span(cx, &mut *reader, start, len_max.saturating_add(1))?;
+    if bytes.len() > len_max {
+        return Err(Fault::note(format!("file has more than {len_max} bytes")));
     }
     Ok(bytes)
 }
