@@ -206,3 +206,43 @@ fn mistakes_in_a_profile_are_named() {
         assert!(log[0].starts_with(reason), "{profile}: {log:?}");
     }
 }
+
+/// Two records of glibc's `struct utmp` on x86-64 (utmp(5)): a start of the system, and a sign-in on a terminal.
+#[test]
+fn records_of_sign_ins_are_read() {
+    let profile = r#"[["Log", 0, [["records", 0, "Array", {"type": "utmp", "count": 10, "max_count": 10,
+                                                        "sentinel": "x=>x.ut_tv_sec = 0"}]]],
+                      ["utmp", 384, [
+                        ["ut_type", 0, "Enumeration", {"type": "uint32", "map": {"BOOT_TIME": 2, "USER_PROCESS": 7}}],
+                        ["ut_pid", 4, "uint32"],
+                        ["ut_terminal", 8, "String", {"length": 32}],
+                        ["ut_user", 44, "String", {"length": 32}],
+                        ["ut_host", 76, "String", {"length": 256}],
+                        ["ut_tv_sec", 340, "uint32"],
+                        ["login_time", 340, "Timestamp"],
+                        ["ip", 348, "Array", {"type": "uint8", "count": 4}]]]]"#;
+    let record = |kind: u32, pid: u32, texts: [&str; 3], seconds: u32, address: [u8; 4]| {
+        let mut bytes = vec![0; 384];
+        bytes[..4].copy_from_slice(&kind.to_le_bytes());
+        bytes[4..8].copy_from_slice(&pid.to_le_bytes());
+        for (start, text) in [8, 44, 76].into_iter().zip(texts) {
+            bytes[start..start + text.len()].copy_from_slice(text.as_bytes());
+        }
+        bytes[340..344].copy_from_slice(&seconds.to_le_bytes());
+        bytes[348..352].copy_from_slice(&address);
+        bytes
+    };
+    let data = [
+        record(2, 0, ["~", "reboot", "6.1.0"], 1_700_000_000, [0; 4]),
+        record(7, 4242, ["pts/0", "alice", "192.0.2.7"], 1_700_000_100, [192, 0, 2, 7]),
+    ];
+    let (value, log) = parse(profile, "Log", &data.concat());
+    for part in [
+        r#"{"ut_type":"BOOT_TIME","ut_pid":0,"ut_terminal":"~","ut_user":"reboot","ut_host":"6.1.0""#,
+        r#"{"ut_type":"USER_PROCESS","ut_pid":4242,"ut_terminal":"pts/0","ut_user":"alice","ut_host":"192.0.2.7""#,
+        r#""login_time":"2023-11-14T22:15:00Z","ip":[192,0,2,7]}"#,
+    ] {
+        assert!(value.contains(part), "{part} is not in {value}: {log:?}");
+    }
+    assert_eq!(value.matches("ut_user").count(), 2, "{value}");
+}
