@@ -167,3 +167,6 @@ impl fmt::Debug for SessionKeys {
         f.debug_struct("SessionKeys").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod wycheproof;

@@ -19,3 +19,4 @@ mod rsa;
 mod second;
 mod sessions;
 mod vectors;
+mod wycheproof;
