@@ -1,10 +1,11 @@
-//! Set-up, demo, test, sizes, bench, tidy: what CI calls, and nothing else.
+//! Set-up, demo, test, fuzz, sizes, bench, tidy: what CI calls, and nothing else.
 //!
 //! `cargo xtask --help` lists the tasks. Each prints one line per step; what a step prints itself is shown as it is.
 
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod interop;
 mod setup;
 mod sizes;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Works on the project: set-up, demo, test, sizes, bench, tidy.
+/// Works on the project: set-up, demo, test, fuzz, sizes, bench, tidy.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
@@ -32,6 +33,8 @@ enum Task {
     Demo(demo::Arguments),
     /// Run every test; installs what is missing with rustup and apt
     Test(test::Arguments),
+    /// Run all fuzz targets for some minutes, with libFuzzer if it is there
+    Fuzz(fuzz::Arguments),
     /// Print how fast queries run, beside Velociraptor if VELOCIRAPTOR_BIN names it
     Bench(bench::Arguments),
     /// Run one query and print what it takes; `bench` uses it
@@ -64,6 +67,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Measure { program, text } => bench::measure(&program, &text),
         Task::Sizes => sizes::run(),
