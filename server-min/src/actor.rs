@@ -6,6 +6,7 @@ use crate::acl::{Acl, Principal};
 use crate::model::audit::Record;
 use crate::model::door::Door;
 use crate::model::id::ArtifactName;
+use crate::store::audit::QUEUE;
 use crate::store::{Store, StoreError, now_us};
 
 /// Why something was not done.
@@ -75,6 +76,11 @@ impl Actor {
     /// The caller may not send there, which is on record then; the store cannot be written.
     pub fn publish(&self, queue: &ArtifactName, details: Value) -> Result<Record, ActError> {
         let mut record = self.record("send_event", details);
+        if is_of_the_server(queue) {
+            record.allowed = false;
+            self.store.audit(record)?;
+            return Err(ActError::Denied(format!("{queue} is written by the server only")));
+        }
         if self.acl.may_publish(&self.principal, self.store.org(), queue.as_str()) {
             return Ok(record);
         }
@@ -93,4 +99,10 @@ impl Actor {
             details,
         }
     }
+}
+
+/// Queues into which nobody writes: who could would make up what happened here.
+fn is_of_the_server(queue: &ArtifactName) -> bool {
+    let name = queue.artifact();
+    name == QUEUE || ["Server.Internal.", "System."].iter().any(|own| name.starts_with(own))
 }

@@ -12,8 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use troodon_core::rsa::aws::AwsKey;
 
 use crate::limits::{AUDIT_LOG_SECONDS, AUDIT_SIGN_SECONDS, PAGE};
@@ -88,8 +86,6 @@ fn open(folder: &Path) -> Result<File, std::io::Error> {
 
 /// One line. JSON escapes control characters, so that no name can begin a line of its own.
 fn line(record: &Record) -> String {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(record.time_us) * 1000);
-    let time = time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default();
     json!({
         "level": "info",
         "msg": record.operation,
@@ -98,7 +94,7 @@ fn line(record: &Record) -> String {
         "org": record.org.as_str(),
         "allowed": record.allowed,
         "details": record.details,
-        "time": time,
+        "time": record.server_time(),
     })
     .to_string()
 }

@@ -7,6 +7,7 @@
 mod compile;
 mod request;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -16,6 +17,7 @@ use troodon_vql::Permission;
 
 use crate::acl::{Acl, Principal};
 use crate::artifact::{ArtifactType, Repository};
+use crate::basic;
 use crate::config::Config;
 use crate::model::audit::Record;
 use crate::model::door::Door;
@@ -190,11 +192,36 @@ impl Launcher {
     }
 
     fn allow(&self, principal: &Principal, specs: &[Spec]) -> Result<(), LaunchError> {
+        let rest = self.beyond_basic(principal, specs)?;
+        if rest.is_empty() && !specs.is_empty() {
+            return Ok(());
+        }
         let name = principal.name();
         let org = self.store.org();
         self.acl.check(principal, org, Door::Collect.permissions()).map_err(|denied| {
             LaunchError::Denied(format!("{name} may not collect from clients: {denied}"))
         })?;
+        self.required(principal, &rest)
+    }
+
+    /// Those that the caller may not launch with COLLECT_BASIC.
+    fn beyond_basic<'a>(
+        &self,
+        principal: &Principal,
+        specs: &'a [Spec],
+    ) -> Result<Vec<&'a Spec>, LaunchError> {
+        let org = self.store.org();
+        let basic = match self.acl.check(principal, org, &[Permission::CollectBasic]) {
+            Ok(()) => basic::marked(&self.store)?,
+            Err(_) => BTreeSet::new(),
+        };
+        Ok(specs.iter().filter(|spec| !basic.contains(&spec.artifact)).collect())
+    }
+
+    /// Whether the caller has what these artifacts require.
+    fn required(&self, principal: &Principal, specs: &[&Spec]) -> Result<(), LaunchError> {
+        let name = principal.name();
+        let org = self.store.org();
         for spec in specs {
             let entry = self
                 .repository

@@ -10,6 +10,7 @@ pub mod actor;
 pub mod api;
 pub mod artifact;
 pub mod audit_log;
+pub mod basic;
 pub mod cli;
 pub mod clients;
 pub mod config;

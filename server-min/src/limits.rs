@@ -118,6 +118,10 @@ pub const UPLOAD_SLACK_BYTES: u64 = 16 << 20;
 pub const FLOW_UPLOADS: u64 = 1_000_000;
 /// Bytes of event rows that one client may store, before compression.
 pub const CLIENT_EVENT_BYTES: u64 = 4 << 30;
+/// Event rows that one client may store in a day: a hundred each second.
+pub const CLIENT_EVENT_ROWS_A_DAY: u64 = 100 * 24 * 3600;
+/// Microseconds of a day.
+pub const DAY_US: u64 = 24 * 3_600_000_000;
 /// Times that a collection is handed to an agent that knows nothing of it.
 pub const DELIVERIES: u64 = 3;
 

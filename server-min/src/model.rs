@@ -11,5 +11,6 @@ pub mod monitoring;
 pub mod policy;
 pub mod power;
 pub mod prefix;
+pub mod quota;
 pub mod role;
 pub mod search;

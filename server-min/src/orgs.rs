@@ -201,6 +201,7 @@ impl Orgs {
             return Ok(Some(Arc::clone(org)));
         }
         let store = Store::open_of(&self.folder_of(id), id.clone())?;
+        store.limit(self.root.store.quotas());
         let launcher = Arc::new(self.root.launcher.to(store.clone()));
         let monitoring = Arc::new(self.root.monitoring.to(store, Arc::clone(&launcher)));
         let org = Arc::new(Org::new(record, launcher, monitoring));

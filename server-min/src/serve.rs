@@ -80,6 +80,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     }
     warn_of_undeclared(&repository);
     let store = Store::open(config.datastore.location.as_ref())?;
+    store.limit(config.frontend.resources.quotas());
     let acl = Acl::new(config, store.clone())?;
     settings.recruits = recruits(&acl, config);
     let orgs = Arc::new(Orgs::of(config, Arc::new(repository), store.clone(), acl.clone()));

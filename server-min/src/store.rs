@@ -31,13 +31,14 @@ mod writer;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::limits;
 use crate::model::id::{NameFault, OrgId};
+use crate::model::quota::Quotas;
 use setting::Setting;
 use writer::Writer;
 
@@ -124,6 +125,7 @@ pub struct Store {
 struct Shared {
     folder: PathBuf,
     org: OrgId,
+    quotas: OnceLock<Quotas>,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
 }
@@ -154,7 +156,13 @@ impl Store {
         claim(&connection, &org)?;
         connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_KEPT);
         let writer = Writer::start(connection)?;
-        let shared = Shared { folder: folder.to_owned(), org, writer, readers: Mutex::default() };
+        let shared = Shared {
+            folder: folder.to_owned(),
+            org,
+            quotas: OnceLock::new(),
+            writer,
+            readers: Mutex::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -162,6 +170,18 @@ impl Store {
     #[must_use]
     pub fn org(&self) -> &OrgId {
         &self.shared.org
+    }
+
+    /// How much clients may store here.
+    #[must_use]
+    pub fn quotas(&self) -> Quotas {
+        self.shared.quotas.get().copied().unwrap_or_default()
+    }
+
+    /// Says how much clients may store here, once, before the first of them comes.
+    pub fn limit(&self, quotas: Quotas) {
+        // Who said it first has said it for all.
+        let _ = self.shared.quotas.set(quotas);
     }
 
     /// Makes a change and waits until it is durable. The change is undone when `work` fails.

@@ -184,7 +184,7 @@ fn lockdown_holds_on_the_command_line_and_reading_goes_on() {
     let done = bench.run(&["query", "--format", "jsonl", &collect]);
     assert_eq!(text(&done.stdout), "{\"F\":null}\n");
     assert!(
-        text(&done.stderr).contains("PermissionDenied: Server locked down"),
+        text(&done.stderr).contains("Server locked down: [COLLECT_CLIENT]"),
         "{}",
         text(&done.stderr)
     );

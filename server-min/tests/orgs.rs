@@ -220,6 +220,31 @@ fn what_is_done_in_an_organisation_is_on_record_there_and_grants_in_the_root() {
 }
 
 #[test]
+fn queries_see_the_audit_log_of_their_organisation_as_events_that_nobody_makes_up() {
+    let bench = Bench::new();
+    let a = bench.org("OA");
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    bench.query(&ann, &a, "SELECT org_create(name='x') FROM scope()");
+    let seen = "SELECT operation, principal, details.call AS call, allowed, org \
+                FROM monitoring(artifact='Server.Audit.Logs')";
+    let expected =
+        r#"{"operation":"Query","principal":"ann","call":"org_create","allowed":false,"org":"OA"}"#;
+    assert_eq!(bench.query(&ann, &a, seen).0, [expected]);
+    let root = bench.query(&server(), &OrgId::root(), seen).0;
+    assert!(root.iter().any(|row| row.contains("user_create")), "{root:?}");
+    assert!(!root.iter().any(|row| row.contains("\"ann\"")), "{root:?}");
+    let later = "SELECT * FROM monitoring(artifact='Server.Audit.Logs', start_time=now() + 100)";
+    assert_eq!(bench.query(&ann, &a, later).0, [""; 0]);
+    for queue in ["Server.Audit.Logs", "Server.Internal.Alerts", "System.Flow.Completion"] {
+        let vql = format!("SELECT send_event(artifact='{queue}', row=dict(a=1)) FROM scope()");
+        for who in [&ann, &server()] {
+            let (_, log) = bench.query(who, &a, &vql);
+            assert!(log[0].contains("is written by the server only"), "{log:?}");
+        }
+    }
+}
+
+#[test]
 fn of_a_deleted_organisation_only_its_audit_log_remains() {
     let bench = Bench::new();
     let a = bench.org("OA");

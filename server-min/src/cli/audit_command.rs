@@ -108,26 +108,14 @@ fn show(console: &Console, options: &Show) -> Result<()> {
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = *last;
         let wanted = page.iter().filter(|(_, record)| options.wants(record));
-        let lines: Result<String> = wanted.map(|one| line(one, options.format)).collect();
-        print(&lines?)?;
+        print(&wanted.map(|one| line(one, options.format)).collect::<String>())?;
     }
 }
 
-fn line((number, record): &(u64, Record), shape: Shape) -> Result<String> {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(record.time_us) * 1000)
-        .context("a record has an impossible time")?
-        .format(&Rfc3339)?;
+fn line((number, record): &(u64, Record), shape: Shape) -> String {
+    let time = record.server_time();
     if shape == Shape::Jsonl {
-        let all = json!({
-            "number": number,
-            "ServerTime": time,
-            "org": record.org.as_str(),
-            "principal": record.principal,
-            "operation": record.operation,
-            "allowed": record.allowed,
-            "details": record.details,
-        });
-        return Ok(format!("{all}\n"));
+        return format!("{}\n", record.row(*number));
     }
     let verdict = if record.allowed { "" } else { "REFUSED " };
     let details = match &record.details {
@@ -135,7 +123,7 @@ fn line((number, record): &(u64, Record), shape: Shape) -> Result<String> {
         details => printable(&details.to_string()),
     };
     let (who, what) = (printable(&record.principal), printable(&record.operation));
-    Ok(format!("{number:6} {time} {who} {verdict}{what} {details}\n"))
+    format!("{number:6} {time} {who} {verdict}{what} {details}\n")
 }
 
 fn verify(console: &Console, noted: Option<(u64, Link)>, archives: &[PathBuf]) -> Result<()> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ProxyConfig, Secret};
+use crate::model::quota::Quotas;
 
 /// The `Frontend` section (docs/protocol.md section 1.5).
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -92,6 +93,14 @@ pub struct FrontendResources {
     pub max_upload_size: u64,
     /// Sessions that are kept ready: 10,000.
     pub expected_clients: u64,
+    /// Rows and log lines of one collection; 0 for the limit of the program.
+    pub max_collection_rows: u64,
+    /// Bytes of them, before compression; 0 for the limit of the program.
+    pub max_collection_bytes: u64,
+    /// Bytes of event rows of one client, before compression; 0 for the limit of the program.
+    pub max_client_event_bytes: u64,
+    /// Event rows of one client in a day; 0 for the limit of the program.
+    pub max_client_event_rows_per_day: u64,
     /// Bytes in a second; 0 for no limit.
     pub per_client_upload_rate: u64,
     /// Bytes in a second; 0 for no limit.
@@ -143,4 +152,17 @@ pub struct DynDns {
     pub checkip_url: Option<Value>,
     /// Kept, not used.
     pub dns_server: Option<Value>,
+}
+
+impl FrontendResources {
+    /// How much one client may have stored.
+    pub fn quotas(&self) -> Quotas {
+        Quotas {
+            collection_rows: self.max_collection_rows,
+            collection_bytes: self.max_collection_bytes,
+            event_bytes: self.max_client_event_bytes,
+            event_rows_a_day: self.max_client_event_rows_per_day,
+        }
+        .configured()
+    }
 }

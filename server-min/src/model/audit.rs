@@ -3,8 +3,10 @@
 //! The hash of a record covers all of it and the hash of the record before, so that whoever changes, removes or inserts
 //! one has to write all that follow again: a hash that was noted elsewhere no longer fits then.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::id::OrgId;
 
@@ -51,6 +53,28 @@ pub struct Sealed<'a> {
 }
 
 impl Record {
+    /// When it was, in RFC 3339; empty for a time that no calendar has.
+    #[must_use]
+    pub fn server_time(&self) -> String {
+        let nanos = i128::from(self.time_us).saturating_mul(1000);
+        let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
+        time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+    }
+
+    /// The record as a row of the event artifact `Server.Audit.Logs`.
+    #[must_use]
+    pub fn row(&self, number: u64) -> Value {
+        json!({
+            "ServerTime": self.server_time(),
+            "operation": self.operation,
+            "principal": self.principal,
+            "details": self.details,
+            "org": self.org.as_str(),
+            "allowed": self.allowed,
+            "number": number,
+        })
+    }
+
     /// The record with its number and its details as they are stored.
     #[must_use]
     pub fn sealed<'a>(&'a self, number: u64, details: &'a str) -> Sealed<'a> {

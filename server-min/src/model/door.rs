@@ -41,6 +41,8 @@ pub enum Door {
     DeleteFlow,
     /// Take a collection or a hunt out of the server as one file.
     Export,
+    /// Say which artifacts are basic.
+    MarkArtifact,
     /// See who signs in, and who may do what.
     ShowUsers,
     /// Make, lock and unlock users, and change others' passwords.
@@ -61,7 +63,7 @@ pub enum Door {
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Query,
         Self::Collect,
         Self::Cancel,
@@ -80,6 +82,7 @@ impl Door {
         Self::DeleteHunts,
         Self::DeleteFlow,
         Self::Export,
+        Self::MarkArtifact,
         Self::ShowUsers,
         Self::ManageUsers,
         Self::Grant,
@@ -101,6 +104,7 @@ impl Door {
             Self::DeleteFlow => &[Permission::DeleteResults],
             Self::Export => &[Permission::PrepareResults],
             Self::StartHunt => &[Permission::StartHunt],
+            Self::MarkArtifact => &[Permission::ArtifactWriter],
             Self::ShowOrgs | Self::CreateOrg | Self::DeleteOrg => &[Permission::OrgAdmin],
             Self::Results
             | Self::Uploads
@@ -141,6 +145,7 @@ impl Door {
             Self::DeleteHunts => "hunt delete",
             Self::DeleteFlow => "flow delete",
             Self::Export => "flow export, hunt export",
+            Self::MarkArtifact => "`artifact_set_metadata()` in a query",
             Self::ShowUsers => "user list, user show, acl show",
             Self::ManageUsers => "user add, user password, user lock, user unlock",
             Self::Grant => "acl grant, user add --role, config api_client --role",
@@ -174,6 +179,7 @@ impl Door {
             Self::DeleteHunts => "hunt_delete",
             Self::DeleteFlow => "delete_flow",
             Self::Export => "CreateDownload",
+            Self::MarkArtifact => "artifact_set_metadata",
             Self::ShowUsers => "ShowUsers",
             Self::ManageUsers => "ManageUsers",
             Self::Grant => "user_grant",

@@ -6,13 +6,14 @@ use troodon_vql::{
 
 use super::json::dict;
 use super::{backend, fault};
-use crate::launcher::{Collect, Limits, Spec};
+use crate::launcher::{Collect, LaunchError, Limits, Spec};
 
-pub(super) const FUNCTIONS: &[&Function] = &[&COLLECT_CLIENT, &CANCEL_FLOW];
+pub(super) const FUNCTIONS: &[&Function] = &[&COLLECT_CLIENT, &CANCEL_FLOW, &ARTIFACT_SET_METADATA];
 
 static COLLECT_CLIENT: Function = Function::new(
     "collect_client",
-    "Queues a collection for a client; answers with its flow_id.",
+    "Queues a collection for a client; answers with its flow_id. Takes COLLECT_CLIENT and what the artifacts require, \
+     or COLLECT_BASIC for artifacts that are basic.",
     &[
         Arg::required("client_id", Kind::String, "Which client."),
         Arg::required("artifacts", Kind::List, "Names of artifacts."),
@@ -32,19 +33,27 @@ static COLLECT_CLIENT: Function = Function::new(
     ],
     collect_client,
 )
-.needs(&[Permission::CollectClient])
+.needs(&[Permission::AnyQuery])
 .on(Availability::Server);
 
 fn collect_client(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let backend = backend(cx)?;
     let client = args.string("client_id").unwrap_or_default().parse().map_err(fault)?;
     let wanted = wanted(args);
-    let flow =
-        backend.launcher.launch(backend.token.principal(), &client, &wanted).map_err(fault)?;
+    let flow = backend.launcher.launch(backend.token.principal(), &client, &wanted);
+    let flow = flow.map_err(refused)?;
     Ok(Value::Dict(dict([
         ("flow_id", Value::from(flow.as_str())),
         ("client_id", Value::from(client.as_str())),
     ])))
+}
+
+/// Who may not hears of it as at every other door, and the query goes on.
+fn refused(error: LaunchError) -> Fault {
+    match error {
+        LaunchError::Denied(_) => Fault::note(error.to_string()),
+        other => fault(other),
+    }
 }
 
 /// What the arguments of `collect_client()` and `hunt()` ask a client for.
@@ -114,4 +123,24 @@ fn cancel_flow(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault>
         ("flow_id", Value::from(flow.as_str())),
         ("cancelled", Value::Bool(cancelled)),
     ])))
+}
+
+static ARTIFACT_SET_METADATA: Function = Function::new(
+    "artifact_set_metadata",
+    "Says whether an artifact is basic: who has COLLECT_BASIC may collect it, whatever it requires. To say so takes all of that.",
+    &[
+        Arg::required("name", Kind::String, "A CLIENT artifact."),
+        Arg::optional("basic", Kind::Bool, "TRUE or FALSE."),
+    ],
+    artifact_set_metadata,
+)
+.needs(&[Permission::ArtifactWriter])
+.on(Availability::Server);
+
+fn artifact_set_metadata(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let backend = backend(cx)?;
+    let name = args.string("name").unwrap_or_default();
+    let basic = args.flag("basic");
+    crate::basic::mark(&backend.actor(), &backend.launcher, &name, basic).map_err(refused)?;
+    Ok(Value::Dict(dict([("name", Value::from(&*name)), ("basic", Value::Bool(basic))])))
 }

@@ -6,12 +6,18 @@ mod verify;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Store, StoreError, signed, unsigned};
+use serde_json::Value;
+
+use super::chunk::Chunk;
+use super::{Store, StoreError, server_event, signed, unsigned};
 use crate::limits;
 use crate::model::audit::{Link, Record, START, link};
 
 pub use archive::{ArchiveError, Span, verify_archive};
 pub use verify::{AuditState, Fault};
+
+/// The event artifact as which queries see records.
+pub const QUEUE: &str = "Server.Audit.Logs";
 
 /// The operation of the record that tells of an archive.
 pub const ROTATED: &str = "audit_rotate";
@@ -39,7 +45,17 @@ pub(crate) fn append(db: &Connection, record: &Record) -> Result<(), StoreError>
         details,
         hash,
     ])?;
-    Ok(())
+    tell(db, number, record)
+}
+
+/// Lets queries see a record as an event of the server, and follow those that come. The chain is the truth: what they
+/// see is a copy.
+fn tell(db: &Connection, number: u64, record: &Record) -> Result<(), StoreError> {
+    let chunk = |row: Value| Chunk::from_plain(format!("{row}\n").into());
+    let short = || Record { details: Value::Null, ..record.clone() };
+    let chunk = chunk(record.row(number)).or_else(|_| chunk(short().row(number)));
+    let chunk = chunk.map_err(|_| StoreError::Damaged("an audit record"))?;
+    server_event::insert(db, &QUEUE.parse()?, &chunk)
 }
 
 impl Store {
@@ -98,7 +114,7 @@ fn from_row(row: &Row<'_>) -> Result<(u64, Record, String, Link), StoreError> {
 mod tests {
     use super::*;
     use crate::model::id::OrgId;
-    use rusqlite::types::Value;
+    use rusqlite::types::Value as Sql;
     use serde_json::json;
     use std::sync::OnceLock;
     use troodon_core::rsa::PrivateKey;
@@ -295,25 +311,25 @@ mod tests {
             let column = columns[usize::try_from(draw(8)).unwrap()];
             db.execute_batch("SAVEPOINT one").unwrap();
             let sql = format!("SELECT {column} FROM audit WHERE number = {number}");
-            let value: Value = db.query_row(&sql, [], |row| row.get(0)).unwrap();
+            let value: Sql = db.query_row(&sql, [], |row| row.get(0)).unwrap();
             let mut flip = |bytes: &mut [u8]| {
                 let bit = draw(bytes.len() as u64 * 8);
                 bytes[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
             };
             let (changed, cast) = match value {
-                Value::Integer(value) => {
+                Sql::Integer(value) => {
                     let mut bytes = value.to_be_bytes();
                     flip(&mut bytes);
-                    (Value::Integer(i64::from_be_bytes(bytes)), "?1")
+                    (Sql::Integer(i64::from_be_bytes(bytes)), "?1")
                 }
-                Value::Text(text) => {
+                Sql::Text(text) => {
                     let mut bytes = text.into_bytes();
                     flip(&mut bytes);
-                    (Value::Blob(bytes), "CAST(?1 AS TEXT)")
+                    (Sql::Blob(bytes), "CAST(?1 AS TEXT)")
                 }
-                Value::Blob(mut bytes) => {
+                Sql::Blob(mut bytes) => {
                     flip(&mut bytes);
-                    (Value::Blob(bytes), "?1")
+                    (Sql::Blob(bytes), "?1")
                 }
                 other => panic!("{other:?}"),
             };

@@ -16,6 +16,7 @@ use crate::ingest::{
 use crate::limits;
 use crate::model::flow::names_of;
 use crate::model::id::{ArtifactName, ClientId, FlowId};
+use crate::model::quota::Quotas;
 
 impl Store {
     /// Keeps facts of a client in one transaction; `refused` counts what was refused before.
@@ -29,6 +30,7 @@ impl Store {
         facts: Vec<Fact>,
         refused: usize,
     ) -> Result<Outcome, StoreError> {
+        let quotas = self.quotas();
         self.write_async(move |db| {
             let sql = "UPDATE client SET seen_us = max(seen_us, ?2), address = ?3 WHERE id = ?1";
             let address = origin.address.to_string();
@@ -36,8 +38,8 @@ impl Store {
             if db.prepare_cached(sql)?.execute(parameters)? == 0 {
                 return Err(StoreError::NoClient(client.to_string()));
             }
-            let mut batch =
-                Batch { db, client, origin, flows: HashMap::new(), outcome: Outcome::default() };
+            let (flows, outcome) = (HashMap::new(), Outcome::default());
+            let mut batch = Batch { db, client, origin, quotas, day_rows: None, flows, outcome };
             for fact in facts {
                 if let Some(refusal) = batch.keep(fact)? {
                     batch.outcome.refused.push(refusal);
@@ -180,6 +182,9 @@ struct Batch<'a> {
     db: &'a Connection,
     client: ClientId,
     origin: Origin,
+    quotas: Quotas,
+    /// Event rows of the last day, once they were counted.
+    day_rows: Option<u64>,
     /// Looked up once for each batch; `None` for collections that the client was not given.
     flows: HashMap<FlowId, Option<Grant>>,
     outcome: Outcome,
@@ -226,7 +231,7 @@ impl Batch<'_> {
         start_row: u64,
         chunk: &Chunk,
     ) -> Result<Option<Refusal>, StoreError> {
-        let (db, now_us) = (self.db, self.origin.now_us);
+        let (db, now_us, quotas) = (self.db, self.origin.now_us, self.quotas);
         let Some(grant) = self.grant(flow)? else {
             return Ok(Some(Refusal::ForeignFlow(flow.clone())));
         };
@@ -234,16 +239,14 @@ impl Batch<'_> {
             let refusal = Refusal::ForeignName { flow: flow.clone(), name: name.clone() };
             return Ok(Some(refusal));
         }
-        if grant.rows.saturating_add(chunk.rows()) > limits::FLOW_ROWS {
-            return Ok(Some(Refusal::Quota {
-                what: "the rows of a collection",
-                limit: limits::FLOW_ROWS,
-            }));
+        let (most_rows, most_bytes) = (quotas.collection_rows, quotas.collection_bytes);
+        if grant.rows.saturating_add(chunk.rows()) > most_rows {
+            return Ok(Some(Refusal::Quota { what: "the rows of a collection", limit: most_rows }));
         }
-        if grant.bytes.saturating_add(chunk.raw_bytes()) > limits::FLOW_BYTES {
+        if grant.bytes.saturating_add(chunk.raw_bytes()) > most_bytes {
             return Ok(Some(Refusal::Quota {
                 what: "the bytes of a collection",
-                limit: limits::FLOW_BYTES,
+                limit: most_bytes,
             }));
         }
         let text = name.map_or(LOG, ArtifactName::as_str);
@@ -340,9 +343,13 @@ impl Batch<'_> {
         let used =
             query.query_row([self.client.as_str(), name.as_str()], |row| row.get(0)).optional()?;
         let Some(used) = used else { return Ok(Some(Refusal::ForeignEvent(name.clone()))) };
-        if unsigned(used).saturating_add(chunk.raw_bytes()) > limits::CLIENT_EVENT_BYTES {
-            let limit = limits::CLIENT_EVENT_BYTES;
+        if unsigned(used).saturating_add(chunk.raw_bytes()) > self.quotas.event_bytes {
+            let limit = self.quotas.event_bytes;
             return Ok(Some(Refusal::Quota { what: "the event rows of a client", limit }));
+        }
+        if self.rows_of_a_day()?.saturating_add(chunk.rows()) > self.quotas.event_rows_a_day {
+            let limit = self.quotas.event_rows_a_day;
+            return Ok(Some(Refusal::Quota { what: "the event rows of a client's day", limit }));
         }
         let sql = "INSERT INTO event (client, name, log, received_us, rows, raw_bytes, data, digest) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
@@ -361,8 +368,21 @@ impl Batch<'_> {
                        WHERE id = ?1";
             let (rows, bytes) = (signed(chunk.rows()), signed(chunk.raw_bytes()));
             db.prepare_cached(sql)?.execute(params![self.client.as_str(), rows, bytes])?;
+            self.day_rows = self.day_rows.map(|rows| rows.saturating_add(chunk.rows()));
         }
         Ok(None)
+    }
+
+    /// Event rows that the client has sent since a day ago; looked up once for a batch.
+    fn rows_of_a_day(&mut self) -> Result<u64, StoreError> {
+        if let Some(rows) = self.day_rows {
+            return Ok(rows);
+        }
+        let sql = "SELECT coalesce(sum(rows), 0) FROM event WHERE client = ?1 AND received_us > ?2";
+        let since = self.origin.now_us.saturating_sub(limits::DAY_US);
+        let mut query = self.db.prepare_cached(sql)?;
+        let rows = query.query_row(params![self.client.as_str(), signed(since)], |row| row.get(0));
+        Ok(*self.day_rows.insert(unsigned(rows?)))
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Setting {
     ServerMetadata,
     /// The organisation whose store this is.
     Org,
+    /// Artifacts that are basic: a JSON list of names.
+    BasicArtifacts,
 }
 
 impl Setting {
@@ -33,6 +35,7 @@ impl Setting {
             Self::RetiredFlow => "retired_flow",
             Self::ServerMetadata => "server_metadata",
             Self::Org => "org",
+            Self::BasicArtifacts => "basic_artifacts",
         }
     }
 }

@@ -112,7 +112,7 @@ impl Bench {
         runtime.block_on(self.store.enrol(CLIENT.parse().unwrap(), vec![1, 2, 3])).unwrap();
     }
 
-    fn accounts(&self) -> Accounts {
+    pub fn accounts(&self) -> Accounts {
         let acl = Acl::new(&self.configs[0].1, self.store.clone()).unwrap();
         Accounts::new(acl, Who::Server.principal(), OrgId::root())
     }

@@ -2,6 +2,7 @@
 
 use troodon_proto::{VqlCollectorArgs, VqlEventTable, VqlRequest};
 
+use troodon_server::model::quota::Quotas;
 use troodon_server::store::setting::Setting;
 
 use super::agent::{Agent, foreman, post, request, rows};
@@ -96,6 +97,21 @@ async fn event_rows_are_taken_from_those_who_were_asked_to_watch() {
     assert_eq!(server.store.event_names(&agent.id).unwrap(), []);
     assert_eq!(watching.control(&server, unasked).await, 200);
     assert_eq!(server.store.event_names(&watching.id).unwrap(), [NAME.parse().unwrap()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_event_rows_of_a_day_have_the_quota_of_the_configuration() {
+    let server = Server::start(Wishes::default()).await;
+    server.store.limit(Quotas { event_rows_a_day: 3, ..Quotas::default() });
+    let agent = watching(&server).await;
+    for sent in [&["{\"a\":1}", "{\"a\":2}"][..], &["{\"a\":3}", "{\"a\":4}"], &["{\"a\":5}"]] {
+        assert_eq!(agent.control(&server, vec![rows(SESSION, NAME, 0, sent)]).await, 200);
+    }
+    assert_eq!(stored(&server, &agent), ["{\"a\":1}", "{\"a\":2}", "{\"a\":5}"]);
+    assert_eq!(server.store.client(&agent.id).unwrap().unwrap().refused, 1);
+    let other = watching(&server).await;
+    assert_eq!(other.control(&server, vec![rows(SESSION, NAME, 0, &["{\"b\":1}"])]).await, 200);
+    assert_eq!(stored(&server, &other).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
