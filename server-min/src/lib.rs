@@ -14,6 +14,8 @@ pub mod basic;
 pub mod cli;
 pub mod clients;
 pub mod config;
+#[cfg(test)]
+mod damaged;
 pub mod entropy;
 pub mod events;
 pub mod export;
@@ -37,3 +39,4 @@ pub mod reference_page;
 pub mod serve;
 pub mod store;
 mod stream;
+pub mod syslog;

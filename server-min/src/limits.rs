@@ -1,5 +1,7 @@
 //! Every limit of the server: number, unit, reason.
 
+use std::time::Duration;
+
 /// Bytes of a collection id; real ones have 15 to 25.
 pub const FLOW_ID_BYTES: usize = 128;
 /// Bytes of a hunt id; real ones have 15. Its collections' ids, two longer, fit into [`FLOW_ID_BYTES`].
@@ -50,6 +52,20 @@ pub const ONLINE_US: u64 = 300_000_000;
 
 /// Seconds between looks at the audit log for the log file.
 pub const AUDIT_LOG_SECONDS: u64 = 1;
+/// How long a connection to a receiver of syslog has to live on until what went over it counts as received.
+pub const SYSLOG_SETTLED: Duration = Duration::from_secs(5);
+/// How long TCP waits for the acknowledgement of what went to a receiver of syslog: less than [`SYSLOG_SETTLED`].
+pub const SYSLOG_UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(3);
+/// Pages of records that are sent and not settled; each page has [`PAGE`] of them.
+pub const SYSLOG_BATCHES_UNSETTLED_MAX: usize = 64;
+/// How long a receiver of syslog may take to accept a connection, or to speak TLS.
+pub const SYSLOG_CONNECT_MAX: Duration = Duration::from_secs(60);
+/// How long a receiver of syslog may not read.
+pub const SYSLOG_WRITE_MAX: Duration = Duration::from_secs(10);
+/// Longest pause between two attempts to reach a receiver of syslog.
+pub const SYSLOG_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Bytes of a message over UDP; the rest is cut off. Receivers should take as many (RFC 5424 section 6.1).
+pub const SYSLOG_DATAGRAM_MAX: usize = 2_048;
 /// Looks at the audit log for each of which its head is signed.
 pub const AUDIT_SIGN_SECONDS: u64 = 60;
 /// Heads of the audit log that are kept with their signatures: the last one covers all, earlier ones help to find where a

@@ -26,6 +26,7 @@ use crate::monitoring::MonitoringError;
 use crate::orgs::Orgs;
 use crate::query;
 use crate::store::{Store, StoreError};
+use crate::syslog;
 
 /// Why the server does not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -139,13 +140,18 @@ async fn bind_pages(
     bound.map_err(|cause| ServeError::Gui { address, cause })
 }
 
-/// Signs and copies the audit log on a thread of its own.
+/// Signs, copies and sends the audit logs, on threads of their own: a receiver that is away holds nothing else up.
 fn follow_audit(config: &Config, orgs: &Arc<Orgs>) -> Result<(), ServeError> {
     let pem = config.frontend.private_key.expose();
     let key = AwsKey::from_pkcs1_pem(pem.as_bytes())
         .map_err(|fault| ConfigError::invalid("Frontend.private_key", fault.to_string()))?;
     let log = AuditLog::new(Arc::clone(orgs), key, &config.logging.output_directory);
     std::thread::Builder::new().name("audit-log".into()).spawn(move || log.run())?;
+    if let Some(target) = syslog::Target::of(config)? {
+        let orgs = Arc::clone(orgs);
+        let run = move || syslog::follow(&orgs, &target);
+        std::thread::Builder::new().name("syslog".into()).spawn(run)?;
+    }
     Ok(())
 }
 

@@ -27,6 +27,9 @@ pub fn install() -> Result<()> {
         ("musl-gcc", "musl-tools"),
         ("make", "make"),
         ("qemu-system-arm", "qemu-system-arm"),
+        // A receiver of the audit log; over TLS it needs the second.
+        ("rsyslogd", "rsyslog"),
+        ("rsyslogd", "rsyslog-openssl"),
     ];
     let missing: Vec<&str> = wanted
         .into_iter()

@@ -8,7 +8,7 @@ use super::{Config, ConfigError};
 impl Config {
     /// Refuses what this server cannot give.
     pub(super) fn check_supported(&self) -> Result<(), ConfigError> {
-        let Self { frontend, logging, .. } = self;
+        let Self { frontend, .. } = self;
         let asked = [
             (
                 "autocert_cert_cache",
@@ -25,11 +25,6 @@ impl Config {
                 "Frontend.run_as_user",
                 !frontend.run_as_user.is_empty(),
                 "let the service manager choose the account (User= of systemd), and remove this key",
-            ),
-            (
-                "Logging.remote_syslog_server",
-                !logging.remote_syslog_server.is_empty(),
-                "let a program forward what `troodon audit show --format jsonl` prints, and remove this key",
             ),
         ];
         match asked.into_iter().find(|(_, is_asked, _)| *is_asked) {

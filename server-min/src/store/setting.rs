@@ -15,6 +15,8 @@ pub enum Setting {
     InitialUsers,
     /// The last audit record that is in the log file: its number, big-endian.
     AuditCopied,
+    /// The last audit record that `Logging.remote_syslog_server` has: its number, big-endian.
+    AuditForwarded,
     /// The highest number of a deleted collection.
     RetiredFlow,
     /// What administrators note about the server: a JSON object.
@@ -32,6 +34,7 @@ impl Setting {
             Self::CompiledEventTable => "compiled_event_table",
             Self::InitialUsers => "initial_users",
             Self::AuditCopied => "audit_copied",
+            Self::AuditForwarded => "audit_forwarded",
             Self::RetiredFlow => "retired_flow",
             Self::ServerMetadata => "server_metadata",
             Self::Org => "org",
