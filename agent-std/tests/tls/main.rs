@@ -1,8 +1,10 @@
 //! Each trust mode of the agent against servers with the right and with wrong certificates.
-//!
-//! Handshakes run in memory: client and server hand their bytes to each other until both are done.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod handshake;
+mod limbo;
+mod suite;
 
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use rcgen::{
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConnection, RootCertStore, ServerConfig, ServerConnection, version};
+use rustls::{RootCertStore, ServerConfig, version};
 use sha2::{Digest, Sha256};
 use troodon_agent::tls::{TlsFault, TlsSettings, client_config};
 
@@ -64,27 +66,10 @@ fn genuine(issuer: &Authority) -> Leaf {
     Leaf::new(issuer, PINNED, |_| ())
 }
 
-/// Shakes hands; an error of either side is the result.
+/// Shakes hands with a server behind the name in the URL; an error of either side is the result.
 fn shake(settings: &TlsSettings<'_>, server: ServerConfig) -> Result<(), rustls::Error> {
     let client = Arc::new(client_config(settings).expect("settings are usable"));
-    let mut client = ClientConnection::new(client, ServerName::try_from(HOST).unwrap())?;
-    let mut server = ServerConnection::new(Arc::new(server))?;
-    while client.is_handshaking() || server.is_handshaking() {
-        let mut wire = Vec::new();
-        client.write_tls(&mut wire).unwrap();
-        server.read_tls(&mut wire.as_slice()).unwrap();
-        server.process_new_packets()?;
-        let mut wire = Vec::new();
-        server.write_tls(&mut wire).unwrap();
-        client.read_tls(&mut wire.as_slice()).unwrap();
-        client.process_new_packets()?;
-    }
-    // The server speaks last when it refuses the client's certificate.
-    let mut wire = Vec::new();
-    client.write_tls(&mut wire).unwrap();
-    server.read_tls(&mut wire.as_slice()).unwrap();
-    server.process_new_packets()?;
-    Ok(())
+    handshake::shake(client, ServerName::try_from(HOST).unwrap(), Arc::new(server))
 }
 
 fn self_signed(ca: &str) -> TlsSettings<'_> {

@@ -102,3 +102,6 @@ fn provider() -> CryptoProvider {
         ..aws_lc_rs::default_provider()
     }
 }
+
+#[cfg(test)]
+mod limbo;
