@@ -62,6 +62,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("plugin", "info", "MACHINE_STATE"),
     ("plugin", "gui_users", "SERVER_ADMIN"),
     ("plugin", "monitoring", "READ_RESULTS"),
+    ("plugin", "monitoring_logs", "READ_RESULTS"),
     ("plugin", "orgs", "READ_RESULTS"),
     ("plugin", "watch_monitoring", "READ_RESULTS"),
     ("plugin", "source", "READ_RESULTS"),

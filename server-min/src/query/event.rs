@@ -1,5 +1,6 @@
-//! Events as queries see them: `monitoring()`, `watch_monitoring()`, `send_event()`.
+//! Events as queries see them: `monitoring()`, `monitoring_logs()`, `watch_monitoring()`, `send_event()`.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use troodon_vql::{
     Rows, Scope, Step, Value, json as vql_json,
 };
 
-use super::flow::{artifact_name, micros};
+use super::flow::{artifact_name, client_id, micros};
 use super::{Backend, backend, fault, json};
 use crate::events;
 use crate::limits::FOLLOW_MS;
@@ -16,7 +17,7 @@ use crate::model::id::ArtifactName;
 use crate::store::event::EventReader;
 use crate::store::server_event::{Arrived, Mark};
 
-pub(super) const PLUGINS: &[&Plugin] = &[&MONITORING, &WATCH_MONITORING];
+pub(super) const PLUGINS: &[&Plugin] = &[&MONITORING, &MONITORING_LOGS, &WATCH_MONITORING];
 pub(super) const FUNCTIONS: &[&Function] = &[&SEND_EVENT];
 
 /// Whose events those of the server are.
@@ -29,6 +30,14 @@ const ARTIFACT: Arg = Arg::required(
 );
 const SOURCE: Arg = Arg::optional("source", Kind::String, "The source.");
 
+const START: Arg = Arg::optional(
+    "start_time",
+    Kind::Any,
+    "What arrived from then on: a time or seconds since 1970.",
+);
+const END: Arg =
+    Arg::optional("end_time", Kind::Any, "What arrived before: a time or seconds since 1970.");
+
 static MONITORING: Plugin = Plugin::new(
     "monitoring",
     "Yields stored events: of a client, or without one of the server.",
@@ -36,16 +45,8 @@ static MONITORING: Plugin = Plugin::new(
         ARTIFACT,
         SOURCE,
         Arg::optional("client_id", Kind::String, "Whose; `server` or nothing for the server's."),
-        Arg::optional(
-            "start_time",
-            Kind::Any,
-            "Events that arrived from then on: a time or seconds since 1970.",
-        ),
-        Arg::optional(
-            "end_time",
-            Kind::Any,
-            "Events that arrived before: a time or seconds since 1970.",
-        ),
+        START,
+        END,
     ],
     monitoring,
 )
@@ -61,24 +62,48 @@ pub(super) fn stored(backend: &Backend, args: &Args) -> Result<Box<dyn Rows>, Fa
     let Some(name) = artifact_name(args)? else {
         return Err(Fault::error("name an artifact"));
     };
-    let start = args.value("start_time").map_or(Ok(0), micros)?;
-    let end = args.value("end_time").map_or(Ok(u64::MAX), micros)?;
+    let time = time(args)?;
     let (whose, events): (String, EventReader) = match args.string("client_id").as_deref() {
-        None | Some("" | SERVER) => {
-            (SERVER.to_owned(), backend.store.server_events(&name, start..end))
-        }
+        None | Some("" | SERVER) => (SERVER.to_owned(), backend.store.server_events(&name, time)),
         Some(id) => {
             let client = id.parse().map_err(fault)?;
-            (id.to_owned(), backend.store.events(&client, &name, start..end))
+            (id.to_owned(), backend.store.events(&client, &name, time))
         }
     };
-    let mut events = events;
-    Ok(Box::new(Pull::new(move |cx| {
+    Ok(rows(events, whose))
+}
+
+/// Microseconds since 1970.
+fn time(args: &Args) -> Result<Range<u64>, Fault> {
+    let start = args.value("start_time").map_or(Ok(0), micros)?;
+    Ok(start..args.value("end_time").map_or(Ok(u64::MAX), micros)?)
+}
+
+fn rows(mut events: EventReader, whose: String) -> Box<dyn Rows> {
+    Box::new(Pull::new(move |cx| {
         cx.charge(1)?;
         let Some(event) = events.next() else { return Ok(None) };
         let event = event.map_err(fault)?;
         json::event(&event.row, &whose, event.received_us).map(Some)
-    })))
+    }))
+}
+
+static MONITORING_LOGS: Plugin = Plugin::new(
+    "monitoring_logs",
+    "Yields what the event queries of a client logged, and how many events of an artifact the client had to drop.",
+    &[ARTIFACT, SOURCE, Arg::required("client_id", Kind::String, "Whose."), START, END],
+    monitoring_logs,
+)
+.needs(&[Permission::ReadResults])
+.on(Availability::Server);
+
+fn monitoring_logs(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
+    let Some(name) = artifact_name(&args)? else {
+        return Err(Fault::error("name an artifact"));
+    };
+    let client = client_id(&args)?;
+    let logs = backend(cx)?.store.event_logs(&client, &name, time(&args)?);
+    Ok(rows(logs, client.to_string()))
 }
 
 static WATCH_MONITORING: Plugin = Plugin::new(

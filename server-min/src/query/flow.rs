@@ -206,7 +206,7 @@ fn file_row(client: &ClientId, flow: &FlowId, file: &Upload) -> Row {
     ])
 }
 
-fn client_id(args: &Args) -> Result<ClientId, Fault> {
+pub(super) fn client_id(args: &Args) -> Result<ClientId, Fault> {
     args.string("client_id").unwrap_or_default().parse().map_err(fault)
 }
 
