@@ -2,12 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
-use smoltcp::phy::Device;
 use spin::Mutex;
 use troodon_core::agent::{Agent, Connection, Event, Input};
 use troodon_core::envelope::Verified;
@@ -23,6 +21,7 @@ use troodon_vql::Interrupt;
 use crate::facts::Facts;
 use crate::limits::UPLOAD_PATIENCE_SECS;
 use crate::network::Network;
+use crate::nic::Nic;
 use crate::system::System;
 
 /// What the server wants done by the queries.
@@ -50,7 +49,7 @@ struct Outside<D> {
     interrupts: BTreeMap<String, Interrupt>,
 }
 
-impl<D: Device, S: Storage> Comms<D, S> {
+impl<D: Nic, S: Storage> Comms<D, S> {
     /// Joins an agent with a network.
     pub fn new(agent: Agent<S>, network: Network<D>, facts: Arc<Facts>, rng: ChaCha20Rng) -> Self {
         let outside = Outside {
@@ -70,7 +69,7 @@ impl<D: Device, S: Storage> Comms<D, S> {
         let now = outside.system.now();
         outside.system.feed();
         let is_busy = outside.network.poll(now, |fact| agent.handle(now, fact));
-        outside.note_address();
+        outside.note_network();
         if let Some(fault) = outside.network.take_fault() {
             outside.system.say(format_args!("TLS: {fault}"));
         }
@@ -122,20 +121,26 @@ impl<D: Device, S: Storage> Comms<D, S> {
     }
 }
 
-impl<D: Device> Outside<D> {
-    /// Keeps the address where queries find it.
-    fn note_address(&self) {
-        let address = self.network.address().map(|address| format!("{address}"));
-        let address = address.unwrap_or_default();
-        let mut known = self.facts.address.lock();
-        if *known != address {
-            self.system.say(format_args!("address: {address}"));
-            *known = address;
+impl<D: Nic> Outside<D> {
+    /// Keeps the state of the network where queries find it, and says what changed.
+    fn note_network(&self) {
+        let (old, new) = (*self.facts.network.lock(), self.network.state());
+        match new.address {
+            Some(address) if old.address != new.address => {
+                self.system.say(format_args!("address: {address}"));
+            }
+            None if old.address.is_some() => self.system.say(format_args!("address: none")),
+            _ => {}
         }
+        if old.link_changes != new.link_changes {
+            let state = if new.has_link { "plugged in" } else { "unplugged" };
+            self.system.say(format_args!("cable: {state}"));
+        }
+        *self.facts.network.lock() = new;
     }
 }
 
-impl<D: Device> Host for Outside<D> {
+impl<D: Nic> Host for Outside<D> {
     fn connect(&mut self, connection: Connection, url: &BaseUrl) {
         let is_secure = match url.transport() {
             Transport::Plain => false,
@@ -159,6 +164,7 @@ impl<D: Device> Host for Outside<D> {
             // What runs notices this before the executor comes to the message.
             interrupt.set();
         }
+        self.system.say(format_args!("request: {:?}", message.get().session_id));
         self.orders.push_back(Order::Message(Box::new(message)));
     }
 
@@ -178,7 +184,7 @@ impl<D: Device> Host for Outside<D> {
 /// The way out for files: chunks drive the network themselves until there is room.
 pub struct Chunks<D, S>(pub Arc<Mutex<Comms<D, S>>>);
 
-impl<D: Device + Send, S: Storage + Send> Outlet for Chunks<D, S> {
+impl<D: Nic + Send, S: Storage + Send> Outlet for Chunks<D, S> {
     fn send(&self, message: Box<VeloMessage>) -> Result<(), NoRoom> {
         let mut comms = self.0.lock();
         let system = comms.outside.system;

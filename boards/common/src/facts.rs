@@ -12,6 +12,7 @@ use troodon_proto::{LogMessage, VeloMessage};
 use troodon_vql::{RowBuilder, Value, json};
 
 use crate::ending::{Cause, Ending};
+use crate::network::NetworkState;
 use crate::region::Region;
 use crate::system::System;
 
@@ -38,8 +39,8 @@ pub struct Facts {
     pub ending: Option<Ending>,
     /// What queries may read of the memory.
     pub regions: Vec<Region>,
-    /// Its address as text, with the length of the prefix; empty without one.
-    pub address: Mutex<String>,
+    /// Its network, as it was in the last turn of the loop.
+    pub network: Mutex<NetworkState>,
 }
 
 impl Facts {

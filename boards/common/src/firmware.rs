@@ -7,7 +7,6 @@ use core::fmt;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use smoltcp::phy::Device;
 use spin::Mutex;
 use troodon_core::agent::{Agent, Config, Input, StartFault};
 use troodon_core::executor::{Executor, Output, Setting, Sizes};
@@ -28,6 +27,7 @@ use crate::facts::Facts;
 use crate::identity::{IdentityFault, identity};
 use crate::limits::{INFLATED_LEN_MAX, REPLY_LEN_MAX};
 use crate::network::Network;
+use crate::nic::Nic;
 use crate::plugin;
 use crate::region::Region;
 use crate::system::{NoEntropy, System};
@@ -37,7 +37,7 @@ use crate::tls::{Clock, TlsFault, TlsSettings, tls};
 pub struct Parts<D, S> {
     /// Time, sleep, entropy, console.
     pub system: &'static dyn System,
-    /// The Ethernet controller.
+    /// The network device.
     pub device: D,
     /// Its hardware address.
     pub mac: [u8; 6],
@@ -94,7 +94,7 @@ pub struct Firmware<D, S> {
 
 impl<D, S> Firmware<D, S>
 where
-    D: Device + Send + 'static,
+    D: Nic + Send + 'static,
     S: Storage + Send + 'static,
 {
     /// Reads what the board was given and makes its agent.
@@ -135,7 +135,7 @@ where
             issued_at: provision.issued_at,
             ending,
             regions,
-            address: Mutex::default(),
+            network: Mutex::default(),
         });
         let mut tls_seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(tls_seed.as_mut());
@@ -266,7 +266,7 @@ fn agent_config(provision: &Provision) -> Result<Config, ProvisionFault> {
 
 fn setting<D, S>(comms: &Arc<Mutex<Comms<D, S>>>, facts: &Arc<Facts>) -> Setting
 where
-    D: Device + Send + 'static,
+    D: Nic + Send + 'static,
     S: Storage + Send + 'static,
 {
     let shared = Arc::clone(facts);

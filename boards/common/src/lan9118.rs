@@ -6,6 +6,8 @@ use core::ptr;
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
+use crate::nic::Nic;
+
 /// Longest frame, in bytes: Ethernet's 1514, the checksum, and a VLAN tag.
 const FRAME_LEN_MAX: usize = 1522;
 /// Bytes of Ethernet's checksum at the end of a received frame.
@@ -31,8 +33,15 @@ mod register {
 const MAC_CONTROL: u32 = 1;
 const MAC_ADDRESS_HIGH: u32 = 2;
 const MAC_ADDRESS_LOW: u32 = 3;
+const MAC_MII_ACCESS: u32 = 6;
+const MAC_MII_DATA: u32 = 7;
 const MAC_BUSY: u32 = 1 << 31;
+const MAC_READ: u32 = 1 << 30;
 const MAC_RX_TX_ON: u32 = 1 << 2 | 1 << 3;
+/// The inner PHY, its register of status (IEEE 802.3 clause 22.2.4.2), and the bit in it that says that there is a link.
+const PHY: u32 = 1 << 11;
+const PHY_STATUS: u32 = 1 << 6;
+const PHY_LINK: u32 = 1 << 2;
 /// What [`register::BYTE_TEST`] reads when the bus is in order.
 const BYTES_IN_ORDER: u32 = 0x8765_4321;
 const SOFT_RESET: u32 = 1;
@@ -127,6 +136,25 @@ impl Bus {
         self.write(register::MAC_DATA, value);
         self.write(register::MAC_COMMAND, MAC_BUSY | index);
         self.wait(|| self.read(register::MAC_COMMAND) & MAC_BUSY == 0)
+    }
+
+    fn read_mac(self, index: u32) -> Result<u32, Absent> {
+        self.write(register::MAC_COMMAND, MAC_BUSY | MAC_READ | index);
+        self.wait(|| self.read(register::MAC_COMMAND) & MAC_BUSY == 0)?;
+        Ok(self.read(register::MAC_DATA))
+    }
+}
+
+impl Nic for Lan9118 {
+    fn has_link(&mut self) -> bool {
+        const MII_BUSY: u32 = 1;
+        let bus = self.bus;
+        let status = || {
+            bus.write_mac(MAC_MII_ACCESS, PHY | PHY_STATUS | MII_BUSY)?;
+            bus.wait(|| bus.read_mac(MAC_MII_ACCESS).is_ok_and(|state| state & MII_BUSY == 0))?;
+            bus.read_mac(MAC_MII_DATA)
+        };
+        status().is_ok_and(|status: u32| status & PHY_LINK != 0)
     }
 }
 

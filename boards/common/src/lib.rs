@@ -19,17 +19,23 @@ mod heap;
 mod identity;
 pub mod lan9118;
 mod limits;
+mod load;
 mod network;
+mod nic;
 mod plugin;
 mod region;
 mod system;
 pub mod tls;
+#[cfg(feature = "virtio")]
+pub mod virtio;
 
 pub use ending::{Cause, Ending, EndingRecord, TEXT_LEN_MAX};
 pub use firmware::{BootFault, Firmware, Parts};
 pub use heap::Heap;
 pub use identity::IdentityFault;
 pub use limits::WATCHDOG_SECS;
+pub use load::Load;
+pub use nic::Nic;
 pub use region::Region;
 pub use system::{Memory, NoEntropy, System};
-pub use troodon_core::time::Instant;
+pub use troodon_core::time::{Instant, Span};

@@ -8,6 +8,8 @@ pub const SEND_LEN: usize = 3 * 1024;
 pub const SEALED_LEN: usize = 2 * 1024;
 /// Seconds after which a peer that acknowledges nothing counts as gone.
 pub const TCP_SILENCE_SECS: u64 = 30;
+/// How often a board looks at its cable, in milliseconds: nobody plugs faster.
+pub const LINK_LOOK_MS: u64 = 200;
 /// Bytes of a reply of the server: a request for a large artifact has 20 kB.
 pub const REPLY_LEN_MAX: usize = 40 * 1024;
 /// Bytes of one message list in a reply after inflation.

@@ -1,6 +1,7 @@
 //! smoltcp under the agent: an address by DHCP, names by DNS, a TCP connection for each link, TLS on it.
 
 mod passage;
+mod state;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -8,7 +9,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
-use smoltcp::phy::Device;
 use smoltcp::socket::dns::{self, GetQueryResultError, QueryHandle};
 use smoltcp::socket::{dhcpv4, tcp};
 use smoltcp::time::{Duration, Instant as NetworkInstant};
@@ -18,9 +18,12 @@ use smoltcp::wire::{
 use troodon_core::agent::{Connection, Down, Input, Link};
 use troodon_core::time::{Instant, Span};
 
-use crate::limits::{RECEIVE_LEN, SEND_LEN, TCP_SILENCE_SECS};
+use crate::limits::{LINK_LOOK_MS, RECEIVE_LEN, SEND_LEN, TCP_SILENCE_SECS};
+use crate::nic::{Metered, Nic};
 use crate::tls::{Session, Tls, TlsFault};
 use passage::Passage;
+
+pub use state::{NetworkState, Socket};
 
 /// Ports that nobody else on the board uses (RFC 6335: dynamic ports).
 const FIRST_PORT: u16 = 49_152;
@@ -29,7 +32,8 @@ const QUERIES: usize = 2;
 
 /// The network of a board.
 pub struct Network<D> {
-    device: D,
+    device: Metered<D>,
+    cable: Cable,
     interface: Interface,
     sockets: SocketSet<'static>,
     dhcp: SocketHandle,
@@ -40,6 +44,13 @@ pub struct Network<D> {
     tls: Box<dyn Tls>,
     /// What TLS did not like last.
     fault: Option<TlsFault>,
+}
+
+/// What is known of the cable.
+struct Cable {
+    has_link: bool,
+    changes: u32,
+    look_at: Instant,
 }
 
 /// What serves one link.
@@ -66,12 +77,14 @@ enum Phase {
     Up(Passage),
 }
 
-impl<D: Device> Network<D> {
+impl<D: Nic> Network<D> {
     /// A network without an address; [`Network::poll`] asks for one.
-    pub fn new(mut device: D, mac: [u8; 6], tls: Box<dyn Tls>, seed: u64, now: Instant) -> Self {
+    pub fn new(device: D, mac: [u8; 6], tls: Box<dyn Tls>, seed: u64, now: Instant) -> Self {
         let address = HardwareAddress::Ethernet(EthernetAddress(mac));
         let mut config = Config::new(address);
         config.random_seed = seed;
+        let mut device = Metered::new(device);
+        let cable = Cable { has_link: device.inner().has_link(), changes: 0, look_at: now };
         let interface = Interface::new(config, &mut device, network_time(now));
         let mut sockets = SocketSet::new(Vec::new());
         let dhcp = sockets.add(dhcpv4::Socket::new());
@@ -87,11 +100,24 @@ impl<D: Device> Network<D> {
         let (reader, control) = (line(), line());
         let spread = u16::try_from(seed % 8_192).unwrap_or(0);
         let (port, fault) = (FIRST_PORT + spread, None);
-        Self { device, interface, sockets, dhcp, dns, reader, control, port, tls, fault }
+        Self { device, cable, interface, sockets, dhcp, dns, reader, control, port, tls, fault }
+    }
+
+    /// What queries may know.
+    pub fn state(&self) -> NetworkState {
+        let socket = |line: &Line| Socket::of(self.sockets.get::<tcp::Socket>(line.socket));
+        NetworkState {
+            address: self.address(),
+            has_link: self.cable.has_link,
+            link_changes: self.cable.changes,
+            received: self.device.received(),
+            sent: self.device.sent(),
+            sockets: [socket(&self.reader), socket(&self.control)],
+        }
     }
 
     /// The board's address, once there is one.
-    pub fn address(&self) -> Option<Ipv4Cidr> {
+    fn address(&self) -> Option<Ipv4Cidr> {
         self.interface.ip_addrs().first().map(|IpCidr::Ipv4(address)| *address)
     }
 
@@ -154,6 +180,7 @@ impl<D: Device> Network<D> {
     pub fn poll(&mut self, now: Instant, mut tell: impl FnMut(Input<'_>)) -> bool {
         let polled = self.interface.poll(network_time(now), &mut self.device, &mut self.sockets);
         let mut is_busy = polled == PollResult::SocketStateChanged;
+        self.look_at_cable(now);
         self.take_address();
         for link in [Link::Reader, Link::Control] {
             is_busy |= self.poll_line(link, &mut tell);
@@ -166,6 +193,18 @@ impl<D: Device> Network<D> {
         match self.interface.poll_delay(network_time(now), &self.sockets) {
             Some(delay) => now.saturating_add(Span::from_micros(delay.total_micros())),
             None => Instant::NEVER,
+        }
+    }
+
+    fn look_at_cable(&mut self, now: Instant) {
+        if now < self.cable.look_at {
+            return;
+        }
+        self.cable.look_at = now.saturating_add(Span::from_micros(LINK_LOOK_MS * 1_000));
+        let has_link = self.device.inner().has_link();
+        if has_link != self.cable.has_link {
+            self.cable.has_link = has_link;
+            self.cable.changes = self.cable.changes.wrapping_add(1);
         }
     }
 
@@ -386,6 +425,12 @@ mod tests {
 
     use super::*;
     use crate::tls::NoTls;
+
+    impl Nic for Loopback {
+        fn has_link(&mut self) -> bool {
+            true
+        }
+    }
 
     const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
 

@@ -3,6 +3,7 @@
 mod firmware;
 mod flash;
 mod machine;
+mod network;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -25,6 +26,7 @@ pub fn registry() -> Registry {
     }
     registry.add_plugins(firmware::PLUGINS);
     registry.add_plugins(machine::PLUGINS);
+    registry.add_plugins(network::PLUGINS);
     registry
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use troodon_core::time::Instant;
+use troodon_core::time::{Instant, Span};
 
 /// The services of a board crate. One thread of execution uses them; none of them blocks for longer than it says.
 pub trait System: Sync {
@@ -25,8 +25,21 @@ pub trait System: Sync {
     /// [`NoEntropy`]: the source failed, and no key may be made.
     fn fill(&self, buffer: &mut [u8]) -> Result<(), NoEntropy>;
 
-    /// Writes a line on the console. What comes from the network is never written raw.
-    fn say(&self, line: fmt::Arguments<'_>);
+    /// How much of that the processor did not sleep.
+    fn worked(&self) -> Span;
+
+    /// Writes a line on the console as it is.
+    fn print(&self, line: fmt::Arguments<'_>);
+
+    /// Writes a line on the console, with the seconds since reset and how many of them the processor worked. What comes
+    /// from the network is never written raw.
+    fn say(&self, line: fmt::Arguments<'_>) {
+        const MICROS: u64 = 1_000_000;
+        let (now, worked) = (self.now().as_micros(), self.worked().as_micros());
+        let (seconds, micros) = (now / MICROS, now % MICROS);
+        let (worked, rest) = (worked / MICROS, worked % MICROS);
+        self.print(format_args!("[{seconds}.{micros:06} {worked}.{rest:06}] {line}"));
+    }
 
     /// The next byte that was typed on the console, if there is one.
     fn typed(&self) -> Option<u8>;

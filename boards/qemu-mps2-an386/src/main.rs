@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+mod clock;
 mod console;
 mod last_words;
 mod memory;
@@ -13,22 +14,17 @@ mod watchdog;
 use core::fmt::{self, Write};
 use core::ptr::{self, addr_of_mut};
 use core::slice;
-use core::sync::atomic::{AtomicU32, Ordering};
 
-use cortex_m::Peripherals;
 use cortex_m::asm::wfi;
-use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m_rt::{entry, exception};
+use cortex_m_rt::entry;
 use semihosting::fs::File;
 use semihosting::io::Read;
 use troodon_board::flash::{FlashStorage, Layout, MappedNor};
 use troodon_board::lan9118::Lan9118;
-use troodon_board::{Cause, Firmware, Heap, Instant, Memory, NoEntropy, Parts, System};
+use troodon_board::{Cause, Firmware, Heap, Instant, Load, Memory, NoEntropy, Parts, Span, System};
 
 use console::Uart;
 
-const CLOCK_HZ: u32 = 25_000_000;
-const TICKS_PER_SECOND: u32 = 1_000;
 const ETHERNET: usize = 0x4020_0000;
 /// Locally administered; its end is QEMU's default.
 const MAC: [u8; 6] = [0x02, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -42,8 +38,8 @@ const HEAP_LEN: usize = 320 * 1024;
 #[global_allocator]
 static HEAP: Heap = Heap::empty();
 static mut HEAP_MEMORY: [u8; HEAP_LEN] = [0; HEAP_LEN];
-static TICKS: AtomicU32 = AtomicU32::new(0);
 static BOARD: Mps2 = Mps2;
+static LOAD: Load = Load::new();
 
 struct Mps2;
 
@@ -57,11 +53,15 @@ impl System for Mps2 {
     }
 
     fn now(&self) -> Instant {
-        Instant::from_micros(u64::from(TICKS.load(Ordering::Relaxed)) * 1_000)
+        Instant::from_micros(clock::micros())
+    }
+
+    fn worked(&self) -> Span {
+        LOAD.worked(self.now())
     }
 
     fn idle(&self) {
-        wfi();
+        LOAD.sleep(|| self.now(), wfi);
     }
 
     fn fill(&self, buffer: &mut [u8]) -> Result<(), NoEntropy> {
@@ -70,7 +70,7 @@ impl System for Mps2 {
         source.read_exact(buffer).map_err(|_| NoEntropy)
     }
 
-    fn say(&self, line: fmt::Arguments<'_>) {
+    fn print(&self, line: fmt::Arguments<'_>) {
         // The console never fails.
         let _written = writeln!(Uart, "{line}");
     }
@@ -80,7 +80,7 @@ impl System for Mps2 {
     }
 
     fn feed(&self) {
-        watchdog::feed(CLOCK_HZ);
+        watchdog::feed(clock::HZ);
     }
 
     fn memory(&self) -> Memory {
@@ -104,13 +104,7 @@ fn main() -> ! {
     Uart::start();
     // SAFETY: `main` runs once and nothing else names this memory.
     unsafe { HEAP.init(addr_of_mut!(HEAP_MEMORY).cast(), HEAP_LEN) };
-    if let Some(mut core) = Peripherals::take() {
-        core.SYST.set_clock_source(SystClkSource::Core);
-        core.SYST.set_reload(CLOCK_HZ / TICKS_PER_SECOND - 1);
-        core.SYST.clear_current();
-        core.SYST.enable_counter();
-        core.SYST.enable_interrupt();
-    }
+    clock::start();
     let ending = last_words::take();
     // SAFETY: the manual of the board puts the controller there; nothing else uses it.
     let Ok(device) = (unsafe { Lan9118::new(ETHERNET, MAC) }) else {
@@ -142,9 +136,4 @@ fn halt(why: impl fmt::Display) -> ! {
     loop {
         wfi();
     }
-}
-
-#[exception]
-fn SysTick() {
-    TICKS.fetch_add(1, Ordering::Relaxed);
 }

@@ -58,19 +58,30 @@ pub(super) struct ProvisionOptions {
 enum Board {
     /// QEMU's mps2-an386: the file becomes the emulated flash
     QemuMps2An386,
+    /// QEMU's RISC-V machine virt: the second half of the file becomes the emulated flash
+    QemuRiscv32Virt,
 }
 
 impl Board {
     const fn name(self) -> &'static str {
         match self {
             Self::QemuMps2An386 => "qemu-mps2-an386",
+            Self::QemuRiscv32Virt => "qemu-riscv32-virt",
         }
     }
 
     /// Bytes of the image. What is behind the blob is erased flash: where the board keeps its queue and its state.
     const fn image_len(self) -> usize {
         match self {
-            Self::QemuMps2An386 => 16 * 1024 * 1024,
+            Self::QemuMps2An386 | Self::QemuRiscv32Virt => 16 * 1024 * 1024,
+        }
+    }
+
+    /// Where in the image the blob begins.
+    const fn begin(self) -> usize {
+        match self {
+            Self::QemuMps2An386 => 0,
+            Self::QemuRiscv32Virt => 8 * 1024 * 1024,
         }
     }
 }
@@ -95,7 +106,10 @@ pub(super) fn run(invocation: &Invocation, options: &ProvisionOptions) -> Result
         // Writing to a string cannot fail.
         let _written = write!(said, ", which is {}", ClientId::of(key.public()));
     }
-    let mut image = provision.emit()?;
+    // Never moved while it grows, so that no copy of a key is left behind.
+    let mut image = zeroize::Zeroizing::new(Vec::with_capacity(options.board.image_len()));
+    image.resize(options.board.begin(), 0xff);
+    image.extend_from_slice(&provision.emit()?);
     image.resize(options.board.image_len(), 0xff);
     write_private(&options.output, &image)?;
     eprintln!("{said}.");

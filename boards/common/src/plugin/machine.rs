@@ -1,7 +1,6 @@
-//! `info()` and `interfaces()`, with the columns that every agent has (docs/protocol.md section 8.2).
+//! `info()`, with the columns that every agent has (docs/protocol.md section 8.2).
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use troodon_vql::{Args, Context, Fault, Permission, Plugin, Rows, Scope, Value};
 
@@ -9,12 +8,9 @@ use super::{facts, one_row};
 use crate::facts::{SYSTEM_NAME, VERSION};
 
 /// The plugins of this file.
-pub(super) static PLUGINS: &[&Plugin] = &[
-    &Plugin::new("info", "The board and its firmware.", &[], info)
-        .needs(&[Permission::MachineState]),
-    &Plugin::new("interfaces", "The network interface with its address.", &[], interfaces)
-        .needs(&[Permission::MachineState]),
-];
+pub(super) static PLUGINS: &[&Plugin] =
+    &[&Plugin::new("info", "The board and its firmware.", &[], info)
+        .needs(&[Permission::MachineState])];
 
 fn info(cx: &mut Context, _: &Scope, _: Args) -> Result<Box<dyn Rows>, Fault> {
     let facts = facts(cx)?;
@@ -40,27 +36,5 @@ fn info(cx: &mut Context, _: &Scope, _: Args) -> Result<Box<dyn Rows>, Fault> {
         ("LocalTZOffset", 0_i64.into()),
         ("Fqdn", facts.name.as_str().into()),
         ("Architecture", facts.system.architecture().into()),
-    ]))
-}
-
-fn interfaces(cx: &mut Context, _: &Scope, _: Args) -> Result<Box<dyn Rows>, Fault> {
-    let facts = facts(cx)?;
-    let address = facts.address.lock().clone();
-    let is_up = !address.is_empty();
-    let addresses: Vec<Value> = is_up.then(|| Value::from(address)).into_iter().collect();
-    Ok(one_row([
-        ("Index", 1_i64.into()),
-        ("MTU", 1_500_i64.into()),
-        ("Name", "eth0".into()),
-        ("HardwareAddr", Value::from(facts.mac.as_slice())),
-        ("Flags", "up|broadcast".into()),
-        ("Loopback", "N".into()),
-        ("PointToPoint", "N".into()),
-        ("Up", if is_up { "Y" } else { "N" }.into()),
-        ("HardwareAddrString", facts.mac_text().into()),
-        ("Addrs", addresses.clone().into()),
-        ("AddrsString", addresses.into()),
-        ("MulticastAddrs", Vec::<Value>::new().into()),
-        ("MulticastAddrsString", Vec::<Value>::new().into()),
     ]))
 }
