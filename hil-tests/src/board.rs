@@ -1,25 +1,31 @@
-//! An emulated board: its firmware, its flash in a file, and QEMU around both.
+//! An emulated board: its firmware, its flash in a file, and an emulator around both.
 
 use std::env;
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::deployment::run;
-use crate::{Deployment, Process};
+use crate::{Deployment, Device, Make, Process, Programs, Wire};
 
-/// The emulated machine and the board's name in `boards/`.
-const BOARD: &str = "qemu-mps2-an386";
-const TARGET: &str = "thumbv7em-none-eabihf";
-const QEMU: &str = "qemu-system-arm";
 /// Where a guest of QEMU's user network finds the loopback of this machine.
 const HOST: &str = "10.0.2.2";
+/// How long an emulator may take to do what it is told.
+const OBEY_MAX: Duration = Duration::from_secs(60);
+/// What an emulator says when it waits for a command.
+const PROMPT: &[u8] = b"(qemu) ";
 
-/// What an emulated board runs.
+/// What a board runs.
 #[derive(Clone, Debug)]
-pub struct Firmware(PathBuf);
+pub struct Firmware {
+    device: Device,
+    image: PathBuf,
+}
 
 /// Whose key a board gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,8 +40,7 @@ pub enum BoardKey {
 #[derive(Debug)]
 pub struct Board {
     name: String,
-    flash: PathBuf,
-    log: PathBuf,
+    folder: PathBuf,
     firmware: Firmware,
 }
 
@@ -45,13 +50,8 @@ impl Firmware {
     /// # Errors
     ///
     /// It does not build.
-    pub fn find(what: &str) -> Result<Option<Self>> {
-        let emulator = Command::new(QEMU).arg("--version").stdout(Stdio::null()).status();
-        if emulator.is_err() {
-            eprintln!("SKIPPED: {what}: there is no {QEMU} here; `cargo xtask test` installs it");
-            return Ok(None);
-        }
-        Self::build().map(Some)
+    pub fn find(device: &Device, what: &str) -> Result<Option<Self>> {
+        device.is_here(what).then(|| Self::build(device)).transpose()
     }
 
     /// Builds the firmware. Costs nothing when it is there already.
@@ -59,22 +59,23 @@ impl Firmware {
     /// # Errors
     ///
     /// It does not build.
-    pub fn build() -> Result<Self> {
+    pub fn build(device: &Device) -> Result<Self> {
         let boards = concat!(env!("CARGO_MANIFEST_DIR"), "/../boards");
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        build.args(["build", "--release", "--package", BOARD, "--target", TARGET]);
+        build.args(["build", "--release", "--package", &device.name, "--target", &device.target]);
         // What cargo tells a test of the other workspace is not for this one.
         build.env_remove("CARGO_TARGET_DIR").current_dir(boards);
         run(&mut build)?;
-        let path = Path::new(boards).join("target").join(TARGET).join("release").join(BOARD);
-        ensure!(path.is_file(), "{} was not built", path.display());
-        Ok(Self(path))
+        let folder = Path::new(boards).join("target").join(&device.target).join("release");
+        let image = folder.join(&device.name);
+        ensure!(image.is_file(), "{} was not built", image.display());
+        Ok(Self { device: device.clone(), image })
     }
 
-    /// The image.
-    pub fn path(&self) -> &Path {
-        &self.0
+    /// What it runs on.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 }
 
@@ -83,21 +84,25 @@ impl Deployment {
     ///
     /// # Errors
     ///
-    /// The server's program refuses.
+    /// Our server's program is not there, or refuses.
     pub fn provision(&self, firmware: &Firmware, name: &str, key: BoardKey) -> Result<Board> {
         let config = fs::read_to_string(self.client_config())?.replace("127.0.0.1", HOST);
         let config_path = self.folder().join("board.config.yaml");
         fs::write(&config_path, config)?;
-        let flash = self.folder().join(format!("{name}.flash"));
-        let mut provision = self.server_command();
-        provision.args(["provision", "--board", BOARD, "--name", name, "--client_config"]);
-        provision.arg(config_path);
+        let folder = self.folder().to_path_buf();
+        let board = Board { name: name.to_owned(), folder, firmware: firmware.clone() };
+        // Of whatever make the server is, a board is provisioned by our program.
+        let mut provision = match self.served_by() {
+            Make::Troodon => self.server_command(),
+            Make::Velociraptor => Command::new(Programs::find()?.server),
+        };
+        provision.args(["provision", "--board", &firmware.device.name, "--name", name]);
+        provision.arg("--client_config").arg(config_path);
         if key == BoardKey::Provisioned {
             provision.arg("--generate-key");
         }
-        run(provision.arg(&flash))?;
-        let log = self.folder().join(format!("{name}.log"));
-        Ok(Board { name: name.to_owned(), flash, log, firmware: firmware.clone() })
+        run(provision.arg(board.flash()))?;
+        Ok(board)
     }
 }
 
@@ -108,8 +113,8 @@ impl Board {
     }
 
     /// The file that is the board's flash.
-    pub fn flash(&self) -> &Path {
-        &self.flash
+    pub fn flash(&self) -> PathBuf {
+        self.folder.join(format!("{}.flash", self.name))
     }
 
     /// Switches the board on. What it says on its console is what [`Process::said`] gives.
@@ -118,7 +123,7 @@ impl Board {
     ///
     /// The emulator cannot be started.
     pub fn start(&self) -> Result<Process> {
-        self.start_with("user,model=lan9118")
+        self.start_with(&["-netdev", "user,id=wire"])
     }
 
     /// Switches the board on with a cable that leads nowhere.
@@ -127,21 +132,73 @@ impl Board {
     ///
     /// The emulator cannot be started.
     pub fn start_unplugged(&self) -> Result<Process> {
-        self.start_with("none")
+        self.start_with(&["-netdev", "hubport,id=wire,hubid=1"])
     }
 
-    fn start_with(&self, network: &str) -> Result<Process> {
-        let flash = self.flash.to_str().context("the path of the flash is no text")?;
-        let mut qemu = Command::new(QEMU);
-        qemu.args(["-machine", "mps2-an386,memory-backend=flash"])
-            .args([
-                "-object",
-                &format!("memory-backend-file,id=flash,size=16M,mem-path={flash},share=on"),
-            ])
-            .args(["-nographic", "-monitor", "none", "-serial", "stdio"])
-            .args(["-semihosting-config", "enable=on,target=native"])
-            .args(["-nic", network, "-kernel"])
-            .arg(self.firmware.path());
-        Process::start_listening(&format!("the board {}", self.name), &mut qemu, &self.log)
+    /// Switches the board on at the end of a wire that has faults.
+    ///
+    /// # Errors
+    ///
+    /// The emulator cannot be started.
+    pub fn start_on(&self, wire: &Wire) -> Result<Process> {
+        let arguments = wire.arguments();
+        self.start_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
+
+    /// Switches the board on with a network that the arguments of QEMU describe.
+    ///
+    /// # Errors
+    ///
+    /// The emulator cannot be started.
+    pub fn start_with(&self, network: &[&str]) -> Result<Process> {
+        let flash = self.flash();
+        let flash = flash.to_str().context("the path of the flash is no text")?;
+        let monitor = self.monitor();
+        if monitor.exists() {
+            fs::remove_file(&monitor)?;
+        }
+        let mut qemu = self.firmware.device.emulate(flash);
+        qemu.args(network)
+            .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor.display())]);
+        qemu.arg("-kernel").arg(&self.firmware.image);
+        let log = self.folder.join(format!("{}.log", self.name));
+        Process::start_listening(&format!("the board {}", self.name), &mut qemu, &log)
+    }
+
+    /// Pulls the cable out of a running board, or puts it in again.
+    ///
+    /// # Errors
+    ///
+    /// The emulator does not obey.
+    pub fn plug(&self, is_in: bool) -> Result<()> {
+        self.command(if is_in { "set_link wire on" } else { "set_link wire off" })
+    }
+
+    fn monitor(&self) -> PathBuf {
+        self.folder.join(format!("{}.monitor", self.name))
+    }
+
+    /// Tells the emulator something, and waits until it has done it.
+    fn command(&self, command: &str) -> Result<()> {
+        let mut monitor = UnixStream::connect(self.monitor()).context("the emulator's monitor")?;
+        monitor.set_read_timeout(Some(OBEY_MAX))?;
+        let mut said = until_prompt(&mut monitor)?;
+        writeln!(monitor, "{command}")?;
+        said.extend(until_prompt(&mut monitor)?);
+        let said = String::from_utf8_lossy(&said);
+        ensure!(!said.contains("Error") && !said.contains("unknown"), "{command}: {said}");
+        Ok(())
+    }
+}
+
+fn until_prompt(monitor: &mut UnixStream) -> Result<Vec<u8>> {
+    let mut said = Vec::new();
+    let mut byte = [0];
+    while !said.ends_with(PROMPT) {
+        if monitor.read(&mut byte)? == 0 {
+            bail!("the emulator has ended");
+        }
+        said.extend(byte);
+    }
+    Ok(said)
 }

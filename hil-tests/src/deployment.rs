@@ -16,8 +16,8 @@ use crate::{Make, Process, Programs};
 
 /// How long the server may take until it listens. Far more than it needs, for a machine under load.
 const LISTEN_MAX: Duration = Duration::from_secs(30);
-/// How long an agent may take to enrol; making its RSA key takes most of it.
-const ENROL_MAX: Duration = Duration::from_secs(60);
+/// How long an agent may take to enrol; making its RSA key takes most of it. Far more than it needs, like the above.
+const ENROL_MAX: Duration = Duration::from_secs(180);
 
 /// A folder with all that a deployment keeps; deleted when dropped.
 #[derive(Debug)]

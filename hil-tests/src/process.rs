@@ -126,10 +126,19 @@ impl Process {
     ///
     /// The program ended, or the time is over; both with the end of its log.
     pub fn wait_for_line(&mut self, line: &str, limit: Duration) -> Result<()> {
+        self.wait_for_lines(line, 1, limit)
+    }
+
+    /// The same for a line that is said `count` times.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Process::wait_for_line`].
+    pub fn wait_for_lines(&mut self, line: &str, count: usize, limit: Duration) -> Result<()> {
         let log = self.log.clone();
-        let said =
-            || fs::read(&log).is_ok_and(|said| String::from_utf8_lossy(&said).contains(line));
-        self.wait_until(line, limit, said)
+        let has_said =
+            |said: Vec<u8>| String::from_utf8_lossy(&said).matches(line).count() >= count;
+        self.wait_until(line, limit, || fs::read(&log).is_ok_and(has_said))
     }
 
     /// Memory that the program holds, in KiB (`VmRSS`), and the most that it held (`VmHWM`).

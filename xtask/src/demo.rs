@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use hil_tests::{BoardKey, Deployment, Firmware, Process};
+use hil_tests::{BoardKey, Deployment, Device, Firmware, Process};
 
 use crate::{build, setup, step};
 
@@ -32,6 +32,8 @@ const COLLECTIONS: [(&str, &[&str]); 3] = [
     ("Generic.File.Hash", &["Globs=/etc/os-release"]),
 ];
 
+/// What it is.
+const BOARD_MODEL: &str = "qemu-mps2-an386";
 /// The board's host name.
 const BOARD: &str = "demo-board";
 
@@ -78,7 +80,8 @@ fn collect(
 /// A second client, if there is an emulator for it: firmware on a Cortex-M4.
 fn board(deployment: &Deployment) -> Result<Option<Process>> {
     say("building the firmware of a board");
-    let Some(firmware) = Firmware::find("the board")? else { return Ok(None) };
+    let device = Device::named(BOARD_MODEL)?;
+    let Some(firmware) = Firmware::find(&device, "the board")? else { return Ok(None) };
     let board = deployment.provision(&firmware, BOARD, BoardKey::Provisioned)?;
     let start = Instant::now();
     say("switching the board on");

@@ -27,6 +27,7 @@ pub fn install() -> Result<()> {
         ("musl-gcc", "musl-tools"),
         ("make", "make"),
         ("qemu-system-arm", "qemu-system-arm"),
+        ("qemu-system-riscv32", "qemu-system-misc"),
         // A receiver of the audit log; over TLS it needs the second.
         ("rsyslogd", "rsyslog"),
         ("rsyslogd", "rsyslog-openssl"),

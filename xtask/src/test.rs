@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use hil_tests::Device;
 
 use crate::setup::BOARD_TARGETS;
 use crate::{interop, setup, step, tidy};
@@ -51,9 +52,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 /// The images themselves are built and run by the tests of `hil-tests`.
 fn lint_firmware() -> Result<()> {
-    let mut clippy = step::cargo(["clippy", "--release", "--package", "qemu-mps2-an386"]);
-    clippy.args(["--target", "thumbv7em-none-eabihf", "--", "-D", "warnings"]);
-    step::run("clippy on firmware", clippy.current_dir(step::root().join("boards")))
+    for device in Device::all()? {
+        let mut clippy = step::cargo(["clippy", "--release", "--package", &device.name]);
+        clippy.args(["--target", &device.target, "--", "-D", "warnings"]);
+        let what = format!("clippy on the firmware of {}", device.name);
+        step::run(&what, clippy.current_dir(step::root().join("boards")))?;
+    }
+    Ok(())
 }
 
 fn build_for_board(target: &str) -> Result<()> {

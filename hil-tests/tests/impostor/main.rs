@@ -1,7 +1,8 @@
-//! Captive portals, interception and wrong certificates, at the socket of the real agent.
+//! Captive portals, interception and wrong certificates, at the sockets of the real agent and of boards.
 //!
 //! While the server is away something else answers on its port. The agent must give it nothing but requests for
-//! `server.pem`, keep the rows that it owes to the server, and deliver them when the server is back.
+//! `server.pem`, keep the rows that it owes to the server, and deliver them when the server is back. A board that was never
+//! there before must give it nothing else either.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,16 +15,19 @@ mod authority;
 mod fake_server;
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use hil_tests::{Options, Pair, Programs, wait_until};
+use hil_tests::{
+    BoardKey, Deployment, Device, Firmware, Options, Pair, Process, Programs, wait_until,
+};
 use rustls::ServerConfig;
 
 use authority::{Authority, Valid};
 use fake_server::{FakeServer, Heard};
 
 /// How long an agent may take to come by, and all rows to arrive.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 /// Visits after which an impostor has seen enough.
 const VISITS: usize = 2;
 /// The name in the server's certificate.
@@ -89,6 +93,23 @@ fn impostors(ours: &Authority) -> anyhow::Result<Vec<Impostor>> {
     ])
 }
 
+/// Lets one impostor after the other wait for an agent on the server's port.
+fn receive(agent: &mut Process, impostors: Vec<Impostor>, port: u16) {
+    for impostor in impostors {
+        let Impostor { who, tls, answer, allowed } = impostor;
+        let fake = FakeServer::start(port, tls, answer).expect("a port");
+        let start = Instant::now();
+        let visits = || fake.heard().len() >= VISITS;
+        agent
+            .wait_until("visits", WAIT_MAX, visits)
+            .unwrap_or_else(|error| panic!("{who}: {error}"));
+        eprintln!("{who}: {VISITS} visits in {:.1} s", start.elapsed().as_secs_f32());
+        for heard in fake.heard() {
+            assert!(allowed(&heard), "{who} heard {heard:?}");
+        }
+    }
+}
+
 #[test]
 fn an_agent_gives_impostors_nothing_and_the_server_everything() {
     let programs = Programs::find().expect("programs");
@@ -100,19 +121,7 @@ fn an_agent_gives_impostors_nothing_and_the_server_everything() {
     server.kill().expect("a kill");
 
     let authority = Authority::of(&deployment).expect("the authority");
-    for impostor in impostors(&authority).expect("certificates") {
-        let Impostor { who, tls, answer, allowed } = impostor;
-        let fake = FakeServer::start(deployment.port(), tls, answer).expect("a port");
-        let start = Instant::now();
-        let visits = || fake.heard().len() >= VISITS;
-        agent
-            .wait_until("visits", WAIT_MAX, visits)
-            .unwrap_or_else(|error| panic!("{who}: {error}"));
-        eprintln!("{who}: {VISITS} visits in {:.1} s", start.elapsed().as_secs_f32());
-        for heard in fake.heard() {
-            assert!(allowed(&heard), "{who} heard {heard:?}");
-        }
-    }
+    receive(&mut agent, impostors(&authority).expect("certificates"), deployment.port());
 
     let server = deployment.start_server().expect("the server again");
     let record = flow.wait(WAIT_MAX).expect("an end");
@@ -127,7 +136,7 @@ fn an_agent_gives_impostors_nothing_and_the_server_everything() {
 fn an_agent_without_an_identity_enrols_with_nobody_but_the_server() {
     let programs = Programs::find().expect("programs");
     let options = Options::default().impatient();
-    let deployment = hil_tests::Deployment::generate_with(&programs, &options).expect("keys");
+    let deployment = Deployment::generate_with(&programs, &options).expect("keys");
     let stranger = Authority::stranger().expect("a stranger");
     let genuine = Authority::of(&deployment).expect("the authority");
     let tls = genuine.tls(SERVER, Valid::Long).expect("TLS");
@@ -143,4 +152,56 @@ fn an_agent_without_an_identity_enrols_with_nobody_but_the_server() {
     deployment.wait_for_client(&mut agent).expect("enrolment");
     agent.stop().expect("an end of the agent");
     server.stop().expect("an end of the server");
+}
+
+/// Portals of networks without TLS.
+fn portals(_: &Deployment) -> Vec<Impostor> {
+    let page = http("200 OK", "Content-Type: text/html\r\n", "<html>Please sign in</html>");
+    let moved = http("302 Found", "Location: http://127.0.0.1:9/\r\n", "");
+    let portal = |who, answer| Impostor {
+        who,
+        tls: None,
+        answer,
+        allowed: only_questions_for_the_certificate,
+    };
+    vec![portal("a portal's page", page), portal("a portal's redirect", moved)]
+}
+
+/// Impostors on a network with TLS.
+fn interceptors(deployment: &Deployment) -> Vec<Impostor> {
+    let authority = Authority::of(deployment).expect("the authority");
+    impostors(&authority).expect("certificates")
+}
+
+/// Switches a board of each kind on among impostors; it has to enrol with the server that comes last.
+fn boards_among(options: &Options, impostors: fn(&Deployment) -> Vec<Impostor>) {
+    let programs = Programs::find().expect("programs");
+    let among = |device: Device| {
+        let firmware = Firmware::find(&device, "a board among impostors").expect("firmware");
+        let Some(firmware) = firmware else { return };
+        let deployment = Deployment::generate_with(&programs, options).expect("keys");
+        let board = deployment.provision(&firmware, "pump-9", BoardKey::Provisioned);
+        let mut running = board.expect("a board").start().expect("an emulator");
+        receive(&mut running, impostors(&deployment), deployment.port());
+        let server = deployment.start_server().expect("the server");
+        deployment.wait_for_client(&mut running).expect("enrolment");
+        server.stop().expect("an end of the server");
+    };
+    thread::scope(|scope| {
+        for device in Device::all().expect("devices") {
+            scope.spawn(|| among(device));
+        }
+    });
+}
+
+#[test]
+fn boards_give_impostors_nothing_and_enrol_with_the_server() {
+    boards_among(&Options::default().impatient(), interceptors);
+}
+
+#[test]
+fn boards_give_portals_nothing_but_questions_for_the_certificate() {
+    let mut options = Options { scheme: "http", ..Options::default() }.impatient();
+    options.merge["Frontend"] = serde_json::json!({ "use_plain_http": true });
+    boards_among(&options, portals);
 }
