@@ -1,8 +1,9 @@
-//! How fast queries run, beside Velociraptor on the same machine and the same data.
+//! How fast queries run, beside Velociraptor on the same machine and the same data, and what a board's work costs.
 //!
-//! Both programs run `query` on the same text. Each runs several times; the least time and the least memory of its
+//! For queries both programs run `query` on the same text. Each runs several times; the least time and the least memory of its
 //! runs count. A row that differs between both is an error, so a ratio always compares the same work.
 
+mod board;
 mod data;
 mod measure;
 mod workload;
@@ -31,6 +32,8 @@ pub struct Arguments {
 enum What {
     /// Queries of the agent, and of the program that VELOCIRAPTOR_BIN names
     Vql(Vql),
+    /// The work of the emulated boards, in instructions; with the programs in TROODON_BIN_DIR, or built for release
+    Board,
 }
 
 #[derive(Args)]
@@ -51,7 +54,13 @@ struct Vql {
 
 /// Prints the table.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let What::Vql(vql) = &arguments.what;
+    match &arguments.what {
+        What::Vql(vql) => queries(vql),
+        What::Board => board::run(),
+    }
+}
+
+fn queries(vql: &Vql) -> Result<()> {
     ensure!(vql.runs > 0, "--runs must be 1 at least");
     let agent = match &vql.agent {
         Some(agent) => agent.clone(),

@@ -35,7 +35,7 @@ enum Task {
     Test(test::Arguments),
     /// Run all fuzz targets for some minutes, with libFuzzer if it is there
     Fuzz(fuzz::Arguments),
-    /// Print how fast queries run, beside Velociraptor if VELOCIRAPTOR_BIN names it
+    /// Print how fast queries run, beside Velociraptor if VELOCIRAPTOR_BIN names it, or what a board's work costs
     Bench(bench::Arguments),
     /// Run one query and print what it takes; `bench` uses it
     #[command(hide = true)]
