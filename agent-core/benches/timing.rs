@@ -126,7 +126,7 @@ fn difference(samples: usize, one: &[u8], many: &[Vec<u8>], mut run: impl FnMut(
     let mut chance = rng(7);
     let mut times = Vec::with_capacity(samples);
     for number in 0..samples {
-        let is_one = chance.next_u32() % 2 == 0;
+        let is_one = chance.next_u32().is_multiple_of(2);
         // Copied, so that neither class is nearer to the processor.
         let input = if is_one { one } else { &many[number % many.len()] }.to_vec();
         let start = Instant::now();
