@@ -3,6 +3,7 @@
 //! Nobody gives what they do not hold, and nobody touches the account of somebody who may do more than they.
 
 mod install;
+mod second_factor;
 mod sign_in;
 
 use rusqlite::Connection;
@@ -20,7 +21,8 @@ use crate::store::user::{self, User};
 use crate::store::{Store, StoreError, audit, now_us};
 
 pub use install::{InstallError, install};
-pub use sign_in::{SignInError, sign_in};
+pub use second_factor::{FactorError, begin_factor, check_code, confirm_factor, end_factor};
+pub use sign_in::{Purpose, SignInError, SignedIn, check_password, sign_in};
 
 /// Names that services have; nobody else may look like them in a record.
 const RESERVED: [&str; 3] = ["VelociraptorServer", "GRPC_GW", "InterrogationService"];

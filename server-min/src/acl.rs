@@ -106,6 +106,11 @@ impl Acl {
         of_user(principal, |name| user::standing(db, name, org))
     }
 
+    /// What lockdown denies to everybody; nothing outside of it.
+    pub const fn denied_to_all(&self) -> Rights {
+        self.denied_to_all
+    }
+
     /// The name of the server's own account.
     pub fn server_name(&self) -> &str {
         &self.server_name

@@ -1,6 +1,7 @@
 //! Somebody who acts on the store: their rights are asked for at a door, and what they do is kept on record with it.
 
 use serde_json::Value;
+use troodon_vql::Permission;
 
 use crate::acl::{Acl, Principal};
 use crate::model::audit::Record;
@@ -57,17 +58,40 @@ impl Actor {
     /// # Errors
     /// The caller may not, which is on record then; the store cannot be written.
     pub fn enter(&self, door: Door, details: Value) -> Result<Record, ActError> {
-        let mut record = self.record(door.operation(), details);
-        let Err(denied) = self.acl.check(&self.principal, self.store.org(), door.permissions())
-        else {
-            return Ok(record);
-        };
+        let record = self.record(door.operation(), details);
+        match self.acl.check(&self.principal, self.store.org(), door.permissions()) {
+            Ok(()) => Ok(record),
+            Err(denied) => self.refuse(record, denied.to_string()),
+        }
+    }
+
+    /// Refuses, on record, whoever does not hold a permission that a door asks for in one case only.
+    ///
+    /// # Errors
+    /// The caller does not hold it; the store cannot be written.
+    pub fn hold(
+        &self,
+        door: Door,
+        permission: Permission,
+        why: &str,
+        details: &Value,
+    ) -> Result<(), ActError> {
+        match self.acl.check(&self.principal, self.store.org(), &[permission]) {
+            Ok(()) => Ok(()),
+            Err(denied) => {
+                let record = self.record(door.operation(), details.clone());
+                self.refuse(record, format!("{denied}: {why}"))
+            }
+        }
+    }
+
+    fn refuse<T>(&self, mut record: Record, why: String) -> Result<T, ActError> {
         record.allowed = false;
         if let Some(details) = record.details.as_object_mut() {
-            details.insert("refused".into(), denied.to_string().into());
+            details.insert("refused".into(), why.as_str().into());
         }
         self.store.audit(record)?;
-        Err(ActError::Denied(denied.to_string()))
+        Err(ActError::Denied(why))
     }
 
     /// Passes the door to a queue of events; answers the record of what is sent.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use rusqlite::Connection;
 use serde_json::json;
 
 use crate::actor::{ActError, Actor};
@@ -28,8 +29,7 @@ pub fn mark(
         ActError::Store(error) => LaunchError::Store(error),
         other => LaunchError::Denied(other.to_string()),
     })?;
-    let found = launcher.repository().get(artifact);
-    let kind = found.map(|entry| entry.artifact.kind);
+    let kind = launcher.repository().get(artifact).map(|entry| entry.artifact.kind);
     if kind != Some(ArtifactType::Client) {
         return Err(CompileFault::Unknown(artifact.to_owned()).into());
     }
@@ -39,18 +39,26 @@ pub fn mark(
     }
     let name = artifact.to_owned();
     Ok(actor.store().write(move |db| {
-        let mut all = setting::find(db, Setting::BasicArtifacts)?.map_or_else(
-            || Ok(BTreeSet::new()),
-            |kept| serde_json::from_slice::<BTreeSet<String>>(&kept),
-        )?;
-        if basic {
-            all.insert(name)
-        } else {
-            all.remove(&name)
-        };
-        setting::put(db, Setting::BasicArtifacts, &serde_json::to_vec(&all)?)?;
+        set(db, &name, basic)?;
         audit::append(db, &record)
     })?)
+}
+
+/// Writes or removes the mark, within a transaction.
+///
+/// # Errors
+/// The store cannot be used.
+pub(crate) fn set(db: &Connection, artifact: &str, basic: bool) -> Result<(), StoreError> {
+    let mut all = setting::find(db, Setting::BasicArtifacts)?.map_or_else(
+        || Ok(BTreeSet::new()),
+        |kept| serde_json::from_slice::<BTreeSet<String>>(&kept),
+    )?;
+    if basic {
+        all.insert(artifact.to_owned());
+    } else {
+        all.remove(artifact);
+    }
+    setting::put(db, Setting::BasicArtifacts, &serde_json::to_vec(&all)?)
 }
 
 /// The artifacts that are basic in an organisation.

@@ -33,7 +33,7 @@ use crate::store::result::RowReader;
 use crate::store::{Store, StoreError};
 
 use archive::Archive;
-use csv::Columns;
+pub(crate) use csv::Columns;
 
 pub use names::safe_name;
 

@@ -9,29 +9,46 @@
 mod artifacts;
 mod asset;
 mod audit;
+mod chart;
 mod clients;
 mod collect;
+mod download;
+mod editor;
+mod events;
 mod fault;
 mod flow;
+mod form;
+mod hunts;
+mod live;
+mod monitoring;
+mod overview;
+mod own;
 mod page;
+mod preview;
 mod routes;
 mod session;
 mod sign_in;
+mod state;
+mod table;
 mod time;
+mod users;
 mod visitor;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use ipnet::IpNet;
 use rustls::ServerConfig;
 use tokio::sync::{Semaphore, watch};
 
 use crate::acl::Acl;
+use crate::activity;
 use crate::launcher::Launcher;
 use crate::limits;
 use crate::listener::Listener;
+use crate::monitoring::Monitoring;
 use crate::store::Store;
 
 /// What the pages need to know. The names are those of the configuration where it has one.
@@ -44,10 +61,16 @@ pub struct Settings {
     pub base_path: String,
     /// `GUI.allowed_cidr`: networks that may connect; empty means all.
     pub allowed: Vec<IpNet>,
+    /// `GUI.forwarded_proxy_header`: where a proxy on this machine names the browser's address.
+    pub forwarded: Option<HeaderName>,
     /// `GUI.authenticator.default_session_expiry_min`: after that one signs in again.
     pub session: Duration,
     /// Whether the server is in lockdown, which every page says.
     pub lockdown: bool,
+    /// Certificates on whose end somebody has to look: what they are for, and microseconds since 1970.
+    pub certificates: Vec<(&'static str, u64)>,
+    /// What the page about the server says of the configuration: no secrets.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 /// Makes a [`Bound`].
@@ -57,7 +80,20 @@ pub struct Gui;
 /// Pages whose address is bound.
 pub struct Bound {
     listener: Listener,
+    tell: watch::Sender<i64>,
     shared: Arc<Shared>,
+}
+
+/// The rest of the server, as pages need it.
+pub struct Services {
+    /// The model.
+    pub store: Store,
+    /// Who may do what.
+    pub acl: Acl,
+    /// Starts collections.
+    pub launcher: Arc<Launcher>,
+    /// What clients watch.
+    pub monitoring: Arc<Monitoring>,
 }
 
 /// What all requests share.
@@ -65,10 +101,10 @@ struct Shared {
     settings: Settings,
     /// Whether cookies may ask for it.
     has_tls: bool,
-    store: Store,
-    acl: Acl,
-    launcher: Arc<Launcher>,
-    sessions: session::Sessions,
+    services: Services,
+    waiting: sign_in::Waiting,
+    /// Changes with the store.
+    changes: watch::Receiver<i64>,
     /// Passwords that are checked at a time: each takes memory and a processor on purpose.
     checks: Semaphore,
 }
@@ -78,18 +114,14 @@ impl Gui {
     ///
     /// # Errors
     /// The address is taken, or is none of this machine.
-    pub async fn bind(
-        mut settings: Settings,
-        store: Store,
-        acl: Acl,
-        launcher: Arc<Launcher>,
-    ) -> std::io::Result<Bound> {
+    pub async fn bind(mut settings: Settings, services: Services) -> std::io::Result<Bound> {
         let has_tls = settings.tls.is_some();
         let listener = Listener::bind(settings.bind, settings.tls.take()).await?;
-        let sessions = session::Sessions::new(settings.session);
+        let waiting = sign_in::Waiting::default();
         let checks = Semaphore::new(limits::SIGN_INS_AT_A_TIME);
-        let shared = Shared { settings, has_tls, store, acl, launcher, sessions, checks };
-        Ok(Bound { listener, shared: Arc::new(shared) })
+        let (tell, changes) = watch::channel(0);
+        let shared = Shared { settings, has_tls, services, waiting, changes, checks };
+        Ok(Bound { listener, tell, shared: Arc::new(shared) })
     }
 }
 
@@ -102,7 +134,27 @@ impl Bound {
 
     /// Serves until `stop` holds `true` or its sender is gone, then lets open requests end.
     pub async fn serve(self, stop: watch::Receiver<bool>) {
+        let watching = tokio::spawn(watch_activity(self.shared.services.store.clone()));
+        let store = self.shared.services.store.clone();
+        let telling = tokio::spawn(live::watch_commits(store, self.tell, stop.clone()));
         let router = routes::router(self.shared);
         self.listener.serve(router, stop).await;
+        watching.abort();
+        if let Ok(Err(error)) = telling.await {
+            tracing::warn!(%error, "open pages were not told of changes");
+        }
+    }
+}
+
+/// Notes what happens, for charts.
+async fn watch_activity(store: Store) {
+    let mut due = tokio::time::interval(Duration::from_secs(limits::ACTIVITY_SECONDS));
+    loop {
+        due.tick().await;
+        let store = store.clone();
+        let noted = tokio::task::spawn_blocking(move || activity::note(&store)).await;
+        if let Ok(Err(error)) = noted {
+            tracing::warn!(%error, "what happens cannot be noted for charts");
+        }
     }
 }

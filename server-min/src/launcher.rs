@@ -8,7 +8,7 @@ mod compile;
 mod request;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::{Map, Value, json};
 use troodon_proto::flow_request::Compression;
@@ -73,9 +73,17 @@ struct Settings {
     event_wait: u64,
 }
 
+/// The definitions of all organisations.
+struct Definitions {
+    /// Replaced as a whole, so that whoever compiles sees one state of it.
+    current: RwLock<Arc<Repository>>,
+    /// Held by whoever makes the next one.
+    changing: Mutex<()>,
+}
+
 /// The one door through which collections start.
 pub struct Launcher {
-    repository: Arc<Repository>,
+    definitions: Arc<Definitions>,
     store: Store,
     acl: Acl,
     settings: Settings,
@@ -84,13 +92,15 @@ pub struct Launcher {
 impl Launcher {
     /// A door to this store. Rights in the store's organisation count.
     pub fn new(config: &Config, repository: Arc<Repository>, store: Store, acl: Acl) -> Self {
-        Self { repository, store, acl, settings: Settings::of(config) }
+        let (current, changing) = (RwLock::new(repository), Mutex::default());
+        let definitions = Arc::new(Definitions { current, changing });
+        Self { definitions, store, acl, settings: Settings::of(config) }
     }
 
     /// The same door to the store of another organisation.
     pub fn to(&self, store: Store) -> Self {
-        let (repository, settings) = (Arc::clone(&self.repository), self.settings.clone());
-        Self { repository, store, acl: self.acl.clone(), settings }
+        let (definitions, settings) = (Arc::clone(&self.definitions), self.settings.clone());
+        Self { definitions, store, acl: self.acl.clone(), settings }
     }
 
     /// Where collections are queued.
@@ -99,8 +109,23 @@ impl Launcher {
     }
 
     /// The definitions that it compiles.
-    pub fn repository(&self) -> &Repository {
-        &self.repository
+    pub fn repository(&self) -> Arc<Repository> {
+        Arc::clone(&self.definitions.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the definitions, unless `change` fails: then nothing is changed.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub(crate) fn change_repository<T, E>(
+        &self,
+        change: impl FnOnce(&mut Repository) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self.definitions.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Repository::clone(&self.repository());
+        let done = change(&mut next)?;
+        *self.definitions.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        Ok(done)
     }
 
     /// Queues a collection for a client; returns its id once that is durable. A running server notices by itself.
@@ -129,8 +154,8 @@ impl Launcher {
     /// # Errors
     /// The client is unknown, or an own definition of the artifact cannot be compiled.
     pub fn interrogate(&self, client: &ClientId) -> Result<FlowId, LaunchError> {
-        let own = self.repository.get(OWN_INTERROGATION);
-        let name = if own.is_some() { OWN_INTERROGATION } else { INTERROGATION };
+        let is_own = self.repository().get(OWN_INTERROGATION).is_some();
+        let name = if is_own { OWN_INTERROGATION } else { INTERROGATION };
         let wanted = Collect { specs: vec![Spec::of(name)], ..Collect::default() };
         Ok(self.store.create_flow(client, self.flow(INTERROGATOR, &wanted)?)?)
     }
@@ -222,9 +247,9 @@ impl Launcher {
     fn required(&self, principal: &Principal, specs: &[&Spec]) -> Result<(), LaunchError> {
         let name = principal.name();
         let org = self.store.org();
+        let repository = self.repository();
         for spec in specs {
-            let entry = self
-                .repository
+            let entry = repository
                 .get(&spec.artifact)
                 .ok_or_else(|| CompileFault::Unknown(spec.artifact.clone()))?;
             let artifact = &entry.artifact;
@@ -252,7 +277,7 @@ impl Launcher {
             return Err(CompileFault::Nothing);
         }
         let limits = Layers { caller: &wanted.limits, server: &self.settings.batch };
-        let actions = compile(&self.repository, &wanted.specs, &limits, ArtifactType::Client)?;
+        let actions = compile(&self.repository(), &wanted.specs, &limits, ArtifactType::Client)?;
         let limits = wanted.limits.over(&self.largest(&wanted.specs));
         Ok(FlowRequest {
             vql_client_actions: actions,
@@ -271,7 +296,8 @@ impl Launcher {
 
     /// The limits of a whole collection: the largest of its artifacts.
     fn largest(&self, specs: &[Spec]) -> Limits {
-        let artifacts = specs.iter().filter_map(|spec| self.repository.get(&spec.artifact));
+        let repository = self.repository();
+        let artifacts = specs.iter().filter_map(|spec| repository.get(&spec.artifact));
         artifacts.fold(Limits::default(), |all, entry| {
             let own = &entry.artifact.resources;
             Limits {
@@ -289,7 +315,7 @@ impl Launcher {
     pub fn compile_events(&self, specs: &[Spec]) -> Result<Vec<VqlCollectorArgs>, CompileFault> {
         let server = Limits { max_batch_wait: self.settings.event_wait, ..self.settings.batch };
         let limits = Layers { caller: &Limits::default(), server: &server };
-        compile(&self.repository, specs, &limits, ArtifactType::ClientEvent)
+        compile(&self.repository(), specs, &limits, ArtifactType::ClientEvent)
     }
 }
 

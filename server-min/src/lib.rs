@@ -6,9 +6,11 @@
 
 pub mod account;
 pub mod acl;
+pub mod activity;
 pub mod actor;
 pub mod api;
 pub mod artifact;
+pub mod artifacts;
 pub mod audit_log;
 pub mod basic;
 pub mod cli;
@@ -40,3 +42,4 @@ pub mod serve;
 pub mod store;
 mod stream;
 pub mod syslog;
+pub mod totp;

@@ -31,6 +31,18 @@ pub const FREE_FAILURES: u64 = 5;
 pub const SIGN_IN_WAIT_SECONDS: u64 = 300;
 /// Passwords that the web pages check at a time; each check takes 19 MiB and a processor.
 pub const SIGN_INS_AT_A_TIME: usize = 2;
+/// Recovery codes for whoever has lost a second factor.
+pub const RECOVERY_CODES: usize = 10;
+/// Sign-ins that wait for their codes at a time.
+pub const WAITING_SIGN_INS: usize = 1_000;
+/// Seconds for a code behind a right password.
+pub const CODE_SECONDS: u64 = 300;
+/// Codes that may be tried behind one password.
+pub const CODE_TRIES: u32 = 3;
+/// Microseconds between two notes that a session is used.
+pub const SESSION_NOTED_US: u64 = 60_000_000;
+/// Bytes of what a browser says about itself that are kept.
+pub const BROWSER_BYTES: usize = 256;
 /// Sessions of the web pages; the one that was used longest ago gives way.
 pub const SESSIONS: usize = 1_000;
 /// Seconds without a page after which a session ends.
@@ -41,10 +53,28 @@ pub const SESSION_MINUTES: u64 = 1_440;
 pub const FORM_BYTES: usize = 1 << 20;
 /// Clients, collections, rows or records on a page.
 pub const LINES_PER_PAGE: usize = 50;
+/// Seconds between two looks for what open pages are told of.
+pub const LIVE_SECONDS: u64 = 1;
+/// Seconds after which a page connects anew to be told, so that who was signed out is told no longer.
+pub const LIVE_STREAM_SECONDS: u64 = 600;
+/// Rows that are looked at to sort or filter a table on a page.
+pub const TABLE_SCAN_ROWS: usize = 10_000;
+/// Bytes of such rows: they are held at once.
+pub const TABLE_SCAN_BYTES: usize = 16 << 20;
+/// Seconds between two samples of what happens.
+pub const ACTIVITY_SECONDS: u64 = 600;
+/// Samples that are kept: eight days, one more than a week.
+pub const ACTIVITY_SAMPLES: usize = 1_152;
+/// Days before the end of a certificate from which on pages warn of it.
+pub const EXPIRY_WARNING_DAYS: u64 = 30;
 /// Columns of a table on a page; the download has all.
 pub const COLUMNS_PER_PAGE: usize = 64;
 /// Characters of a cell on a page; the download has all.
 pub const CELL_CHARACTERS: usize = 1_000;
+/// Lines of the difference of two definitions on a page.
+pub const DIFFERENCE_LINES: usize = 5_000;
+/// Bytes of a file on a page; a multiple of 16.
+pub const PREVIEW_BYTES: usize = 4_096;
 /// Bytes of a piece of a file that is downloaded.
 pub const PIECE_BYTES: usize = 64 << 10;
 /// Microseconds of silence after which a client is shown as offline: longer than any poll.

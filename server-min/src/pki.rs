@@ -68,6 +68,14 @@ pub struct Issued {
     pub private_key: Secret,
 }
 
+/// When the first certificate of a PEM text ends, in microseconds since 1970; `None` when there is none to read.
+#[must_use]
+pub fn end_us(pem: &str) -> Option<u64> {
+    let certificate = Certificate::load_pem_chain(pem.as_bytes()).ok()?.into_iter().next()?;
+    let end = certificate.tbs_certificate().validity().not_after.to_unix_duration();
+    u64::try_from(end.as_micros()).ok()
+}
+
 /// The internal authority, able to sign.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,

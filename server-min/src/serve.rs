@@ -15,15 +15,16 @@ use crate::account::{self, InstallError};
 use crate::acl::{Acl, Principal};
 use crate::api::{self, ApiError};
 use crate::artifact::{ArtifactError, Repository, undeclared};
+use crate::artifacts;
 use crate::audit_log::AuditLog;
 use crate::config::{ClientConfig, Config, ConfigError};
 use crate::frontend::{Frontend, FrontendError, Settings, raise_file_limit, termination};
 use crate::gui::{self, Gui};
-use crate::launcher::Launcher;
 use crate::limits;
 use crate::model::id::OrgId;
 use crate::monitoring::MonitoringError;
 use crate::orgs::Orgs;
+use crate::pki;
 use crate::query;
 use crate::store::{Store, StoreError};
 use crate::syslog;
@@ -75,12 +76,13 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         tracing::warn!("{warning}");
     }
     let mut settings = settings(config)?;
-    let (repository, faults) = Repository::of(config)?;
+    let (mut repository, mut faults) = Repository::of(config)?;
+    let store = Store::open(config.datastore.location.as_ref())?;
+    faults.extend(artifacts::add_kept(&mut repository, &store)?);
     for fault in faults {
         tracing::warn!("artifact left out: {fault}");
     }
     warn_of_undeclared(&repository);
-    let store = Store::open(config.datastore.location.as_ref())?;
     store.limit(config.frontend.resources.quotas());
     let acl = Acl::new(config, store.clone())?;
     settings.recruits = recruits(&acl, config);
@@ -95,11 +97,17 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let registry = Arc::new(query::registry(config)?);
     let calls = api::Services { orgs: Arc::clone(&orgs), acl: acl.clone(), registry };
     let pages = gui_settings(config, &settings)?;
+    let people = gui::Services {
+        store: store.clone(),
+        acl: acl.clone(),
+        launcher: Arc::clone(&launcher),
+        monitoring: Arc::clone(&orgs.root().monitoring),
+    };
     follow_audit(config, &orgs)?;
     raise_file_limit();
     let stop = termination()?;
     let bound = Frontend::bind_all(settings, store.clone(), orgs).await?;
-    let pages = bind_pages(pages, store, acl, launcher).await?;
+    let pages = bind_pages(pages, people).await?;
     let api = api::Bound::bind(&api_settings(config)?, calls).await?;
     if config.lockdown {
         tracing::warn!("the server is in lockdown");
@@ -131,12 +139,10 @@ fn warn_of_undeclared(repository: &Repository) {
 
 async fn bind_pages(
     settings: gui::Settings,
-    store: Store,
-    acl: Acl,
-    launcher: Arc<Launcher>,
+    services: gui::Services,
 ) -> Result<gui::Bound, ServeError> {
     let address = settings.bind;
-    let bound = Gui::bind(settings, store, acl, launcher).await;
+    let bound = Gui::bind(settings, services).await;
     bound.map_err(|cause| ServeError::Gui { address, cause })
 }
 
@@ -204,7 +210,7 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
         tls: tls_files(config)?,
         client_roots: frontend.require_client_certificates.then(|| client_roots(client)),
         plain_http: frontend.use_plain_http,
-        proxy_header: proxy_header(&frontend.proxy_header)?,
+        proxy_header: header("Frontend.proxy_header", &frontend.proxy_header)?,
         nonce: client.nonce.clone(),
         names: hides_names.then(|| Obfuscator::new(&config.obfuscation_nonce)),
         max_poll: Duration::from_secs(or(client.max_poll, 60)),
@@ -237,9 +243,53 @@ fn gui_settings(config: &Config, frontend: &Settings) -> Result<gui::Settings, S
         tls,
         base_path: pages.base_path.clone(),
         allowed: pages.allowed()?,
+        forwarded: header("GUI.forwarded_proxy_header", &pages.forwarded_proxy_header)?,
         session: Duration::from_secs(minutes.saturating_mul(60)),
         lockdown: config.lockdown,
+        certificates: certificates(config, frontend),
+        facts: facts(config),
     })
+}
+
+/// What the page about the server says of the configuration.
+fn facts(config: &Config) -> Vec<(&'static str, String)> {
+    let Config { frontend, client, gui, logging, .. } = config;
+    let tls = match (frontend.use_plain_http, frontend.tls_certificate_filename.is_empty()) {
+        (true, _) => "none: plain HTTP, a proxy has to end TLS",
+        (false, true) => "the internal authority's certificate, pinned by agents",
+        (false, false) => "a certificate from files",
+    };
+    let given = |text: &str, nothing: &str| if text.is_empty() { nothing } else { text }.to_owned();
+    vec![
+        ("TLS for agents", tls.to_owned()),
+        (
+            "Agents show certificates",
+            if frontend.require_client_certificates { "yes" } else { "no" }.to_owned(),
+        ),
+        ("Addresses of the server", client.server_urls.join(", ")),
+        ("Networks of people", given(&gui.allowed_cidr.join(", "), "all")),
+        ("Log files", given(&logging.output_directory, "none")),
+        (
+            "Authority's key here",
+            if !config.ca.private_key.expose().is_empty() {
+                "yes: it can be kept offline"
+            } else {
+                "no"
+            }
+            .to_owned(),
+        ),
+    ]
+}
+
+/// The certificates that people look after, with their ends. One that cannot be read has been complained about before.
+fn certificates(config: &Config, frontend: &Settings) -> Vec<(&'static str, u64)> {
+    let given = frontend.tls.as_ref().map_or("", |(certificate, _)| certificate.as_str());
+    let all = [
+        ("the internal authority (Client.ca_certificate)", config.client.ca_certificate.as_str()),
+        ("the server (Frontend.certificate)", config.frontend.certificate.as_str()),
+        ("TLS (Frontend.tls_certificate_filename)", given),
+    ];
+    all.into_iter().filter_map(|(what, pem)| Some((what, pki::end_us(pem)?))).collect()
 }
 
 /// Whose certificates agents may show: the internal authority's, and those of `Client.Crypto.root_certs`
@@ -261,13 +311,13 @@ fn bind_address(key: &'static str, address: &str) -> Result<IpAddr, ConfigError>
     })
 }
 
-fn proxy_header(name: &str) -> Result<Option<HeaderName>, ConfigError> {
+fn header(key: &'static str, name: &str) -> Result<Option<HeaderName>, ConfigError> {
     if name.is_empty() {
         return Ok(None);
     }
-    name.parse().map(Some).map_err(|_| {
-        ConfigError::invalid("Frontend.proxy_header", format!("`{name}` is no name of a header"))
-    })
+    name.parse()
+        .map(Some)
+        .map_err(|_| ConfigError::invalid(key, format!("`{name}` is no name of a header")))
 }
 
 /// The certificate from elsewhere, when there is one.

@@ -9,6 +9,7 @@
 //!
 //! All calls block; asynchronous callers use [`Store::write_async`] and [`Store::read_async`].
 
+pub(crate) mod artifact;
 pub mod audit;
 pub mod chunk;
 pub mod client;
@@ -21,8 +22,11 @@ pub mod org;
 pub mod result;
 mod schema;
 pub mod search;
+pub(crate) mod second_factor;
 pub mod server_event;
+pub mod session;
 pub mod setting;
+pub mod statistics;
 pub mod task;
 pub mod upload;
 pub mod user;

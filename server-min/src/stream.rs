@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::Frame;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 
 /// Pieces that wait for a slow reader.
 const WAITING: usize = 4;
@@ -39,10 +39,16 @@ impl http_body::Body for Received {
     }
 }
 
+/// A body, and where its pieces are sent. It ends when the sender is dropped.
+pub(crate) fn channel() -> (Sender<io::Result<Bytes>>, Body) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (sender, Body::new(Received(receiver)))
+}
+
 /// A body whose pieces `make` sends, on a thread that may block. When it fails, the connection ends without the end of
 /// the body, so that nobody takes a part for the whole.
 pub(crate) fn body(make: impl FnOnce(&Pieces) -> io::Result<()> + Send + 'static) -> Body {
-    let (sender, receiver) = channel(WAITING);
+    let (sender, body) = channel();
     tokio::task::spawn_blocking(move || {
         let pieces = Pieces(sender);
         if let Err(error) = make(&pieces) {
@@ -50,5 +56,5 @@ pub(crate) fn body(make: impl FnOnce(&Pieces) -> io::Result<()> + Send + 'static
             drop(pieces.0.blocking_send(Err(error)));
         }
     });
-    Body::new(Received(receiver))
+    body
 }

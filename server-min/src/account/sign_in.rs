@@ -7,7 +7,7 @@ use crate::model::audit::Record;
 use crate::model::id::{OrgId, UserName};
 use crate::password::{self, Hashed, Match, PasswordFault};
 use crate::store::user::{self, User};
-use crate::store::{Store, StoreError, audit};
+use crate::store::{Store, StoreError, audit, second_factor};
 
 /// Why somebody may not sign in.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,37 @@ pub enum SignInError {
     Store(#[from] StoreError),
 }
 
+/// What a password is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody comes in.
+    SignIn,
+    /// Somebody who is in shows to be the same person still.
+    Confirm,
+}
+
+/// Who gave the right password.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The account.
+    pub user: User,
+    /// A code is needed as well: [`super::check_code`].
+    pub needs_code: bool,
+}
+
+/// [`check_password`] of somebody who comes in.
+///
+/// # Errors
+/// Those of [`check_password`].
+pub fn sign_in(
+    store: &Store,
+    name: &UserName,
+    password: &str,
+    now_us: u64,
+) -> Result<SignedIn, SignInError> {
+    check_password(store, name, password, (Purpose::SignIn, now_us))
+}
+
 /// Checks name and password. An imported hash is replaced by Argon2id with the first right password.
 ///
 /// A try is written down as a failure before the password is looked at, so that tries at the same time cannot all be
@@ -34,12 +65,12 @@ pub enum SignInError {
 ///
 /// # Errors
 /// [`SignInError::TooSoon`] says nothing about the password, which was not looked at.
-pub fn sign_in(
+pub fn check_password(
     store: &Store,
     name: &UserName,
     password: &str,
-    now_us: u64,
-) -> Result<User, SignInError> {
+    (purpose, now_us): (Purpose, u64),
+) -> Result<SignedIn, SignInError> {
     let Some(user) = begin(store, name, now_us)? else {
         password::spend(password);
         return Err(SignInError::Wrong);
@@ -54,24 +85,37 @@ pub fn sign_in(
     let is_right = found != Match::Wrong && !user.locked;
     let stronger =
         if is_right && found == Match::RightAndOld { Some(Hashed::of(password)?) } else { None };
-    let record = Record {
-        time_us: now_us,
-        org: OrgId::root(),
-        principal: user.name.to_string(),
-        operation: if is_right { "Login" } else { "Invalid password" }.to_owned(),
-        allowed: is_right,
-        details: json!({"locked": user.locked}),
-    };
     let name = name.clone();
-    store.write(move |db| {
+    let locked = user.locked;
+    let needs_code = store.write(move |db| {
+        let factor = second_factor::find(db, &name)?.filter(|factor| factor.confirmed);
+        let needs_code = purpose == Purpose::SignIn && factor.is_some();
         if is_right && let Some(mut user) = user::find(db, &name)? {
-            user.failures = 0;
+            // With a second factor only its code takes failures back, or guessing codes would never become slow.
+            if !needs_code {
+                user.failures = 0;
+            }
             user.password = stronger.or(user.password);
             user::put(db, &user)?;
         }
-        audit::append(db, &record)
+        let operation = match (is_right, purpose, needs_code) {
+            (false, ..) => "Invalid password",
+            (true, Purpose::Confirm, _) => "Confirm password",
+            (true, Purpose::SignIn, true) => "Right password",
+            (true, Purpose::SignIn, false) => "Login",
+        };
+        let record = Record {
+            time_us: now_us,
+            org: OrgId::root(),
+            principal: name.to_string(),
+            operation: operation.to_owned(),
+            allowed: is_right,
+            details: json!({"locked": locked}),
+        };
+        audit::append(db, &record)?;
+        Ok(needs_code)
     })?;
-    if is_right { Ok(user) } else { Err(SignInError::Wrong) }
+    if is_right { Ok(SignedIn { user, needs_code }) } else { Err(SignInError::Wrong) }
 }
 
 /// Counts the try as a failure, and answers whose it is.
@@ -79,16 +123,21 @@ fn begin(store: &Store, name: &UserName, now_us: u64) -> Result<Option<User>, Si
     let name = name.clone();
     store.write(move |db| {
         let Some(mut user) = user::find(db, &name)? else { return Ok(Ok(None)) };
-        let wait = wait_seconds(user.failures);
-        let waited = now_us.saturating_sub(user.failed_us) / 1_000_000;
-        if waited < wait {
-            return Ok(Err(SignInError::TooSoon(wait.saturating_sub(waited))));
+        if let Some(wait) = wait_of(&user, now_us) {
+            return Ok(Err(SignInError::TooSoon(wait)));
         }
         user.failures = user.failures.saturating_add(1);
         user.failed_us = now_us;
         user::put(db, &user)?;
         Ok(Ok(Some(user)))
     })?
+}
+
+/// Seconds until the next try counts; `None` when it may be made.
+pub(super) fn wait_of(user: &User, now_us: u64) -> Option<u64> {
+    let wait = wait_seconds(user.failures);
+    let waited = now_us.saturating_sub(user.failed_us) / 1_000_000;
+    (waited < wait).then(|| wait.saturating_sub(waited))
 }
 
 /// None for the first mistakes, then twice as long each time.

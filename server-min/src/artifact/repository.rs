@@ -19,6 +19,8 @@ pub enum Origin {
     File(PathBuf),
     /// A text that somebody gave.
     Given,
+    /// Somebody wrote it here, and the store keeps it.
+    Stored,
 }
 
 /// A definition and where it came from.
@@ -111,6 +113,12 @@ impl Repository {
             faults.extend(self.add(&text, &shown, Origin::File(path)).err());
         }
         Ok(faults)
+    }
+
+    /// Forgets a definition.
+    pub fn remove(&mut self, name: &str) {
+        self.entries.remove(name);
+        self.aliases.retain(|_, owner| owner != name);
     }
 
     /// The definition of a name or alias.

@@ -11,6 +11,7 @@ use crate::account::{self, Accounts};
 use crate::acl::{Acl, Principal};
 use crate::actor::Actor;
 use crate::artifact::Repository;
+use crate::artifacts;
 use crate::config::Config;
 use crate::launcher::Launcher;
 use crate::model::door::Door;
@@ -36,12 +37,13 @@ impl Console {
     pub(super) fn open(invocation: &Invocation) -> Result<Self> {
         let config = invocation.load()?;
         config.check_server()?;
-        let (repository, faults) = Repository::of(&config)?;
+        let (mut repository, mut faults) = Repository::of(&config)?;
+        let location = &config.datastore.location;
+        let store = Store::open(Path::new(location)).with_context(|| location.clone())?;
+        faults.extend(artifacts::add_kept(&mut repository, &store)?);
         for fault in faults {
             eprintln!("{fault}");
         }
-        let location = &config.datastore.location;
-        let store = Store::open(Path::new(location)).with_context(|| location.clone())?;
         let acl = Acl::new(&config, store.clone())?;
         let principal = match &invocation.runas {
             None => Principal::Server { name: config.client.server_name().into() },

@@ -50,10 +50,6 @@ impl Config {
                 gui.authenticator.as_ref().is_some_and(|chosen| !basic(&chosen.kind)),
                 "GUI.authenticator: people sign in by name and password only",
             ),
-            (
-                !gui.forwarded_proxy_header.is_empty(),
-                "GUI.forwarded_proxy_header has no effect: GUI.allowed_cidr sees the proxy's address",
-            ),
             (!gui.reverse_proxy.is_empty(), "GUI.reverse_proxy has no effect"),
             (
                 !frontend.initial_server_artifacts.is_empty(),

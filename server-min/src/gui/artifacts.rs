@@ -5,11 +5,13 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use troodon_vql::Permission;
 
 use super::fault::Fault;
 use super::page::{self, Frame};
 use super::visitor::Visitor;
-use crate::artifact::Entry;
+use crate::artifact::{Entry, Origin, Reason, powers, undeclared};
+use crate::artifacts;
 use crate::model::door::Door;
 
 #[derive(Template)]
@@ -18,6 +20,7 @@ struct List {
     frame: Frame,
     query: String,
     artifacts: Vec<Entry>,
+    may_write: bool,
 }
 
 #[derive(Template)]
@@ -25,6 +28,11 @@ struct List {
 struct Show {
     frame: Frame,
     entry: Entry,
+    origin: &'static str,
+    /// What it can do, by which call, and whether it says so itself.
+    powers: Vec<(Permission, Reason, bool)>,
+    may_write: bool,
+    may_delete: bool,
 }
 
 /// What is looked for.
@@ -46,8 +54,10 @@ pub(super) async fn list(
             artifact.name.to_lowercase().contains(&sought)
                 || artifact.description.to_lowercase().contains(&sought)
         };
-        let artifacts = visitor.launcher().repository().iter().filter(fits).cloned().collect();
-        let list = List { frame: Frame::of(&visitor), query: wanted.q, artifacts };
+        let repository = visitor.launcher().repository();
+        let artifacts = repository.iter().filter(fits).cloned().collect();
+        let may_write = visitor.may(Door::WriteArtifact) || visitor.may(Door::WriteServerArtifact);
+        let list = List { frame: Frame::of(&visitor), query: wanted.q, artifacts, may_write };
         Ok::<_, Fault>(page::html(StatusCode::OK, &list))
     };
     tokio::task::spawn_blocking(work).await?
@@ -57,8 +67,24 @@ pub(super) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<R
     let work = move || {
         visitor.look(Door::ShowArtifacts)?;
         let gone = || Fault::Missing(format!("There is no artifact `{name}`."));
-        let entry = visitor.launcher().repository().get(&name).ok_or_else(gone)?.clone();
-        let show = Show { frame: Frame::of(&visitor), entry };
+        let repository = visitor.launcher().repository();
+        let entry = repository.get(&name).ok_or_else(gone)?.clone();
+        let unsaid = undeclared(&repository, &entry.artifact);
+        let powers = powers(&repository, &entry.artifact).into_iter();
+        let may_write = visitor.may(artifacts::door(entry.artifact.kind));
+        let show = Show {
+            powers: powers.map(|(one, reason)| (one, reason, !unsaid.contains_key(&one))).collect(),
+            origin: match &entry.origin {
+                Origin::BuiltIn => "part of the program",
+                Origin::File(_) => "a file of the server",
+                Origin::Given => "given on a command line",
+                Origin::Stored => "written here",
+            },
+            may_write,
+            may_delete: may_write && entry.origin == Origin::Stored,
+            frame: Frame::of(&visitor),
+            entry,
+        };
         Ok::<_, Fault>(page::html(StatusCode::OK, &show))
     };
     tokio::task::spawn_blocking(work).await?

@@ -16,7 +16,7 @@ use crate::limits;
 use crate::model::client::Client;
 use crate::model::door::Door;
 use crate::model::flow::Flow;
-use crate::model::id::ClientId;
+use crate::model::id::{ArtifactName, ClientId};
 use crate::model::search::Search;
 use crate::store::now_us;
 use crate::store::search::Cursor;
@@ -103,15 +103,20 @@ impl Summary {
 
     /// The artifacts, for people.
     pub(super) fn artifacts(&self) -> String {
-        self.flow.artifacts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        names(&self.flow.artifacts)
     }
+}
+
+/// Names of artifacts, for people.
+pub(super) fn names(artifacts: &[ArtifactName]) -> String {
+    artifacts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Which part of a long list.
 #[derive(Deserialize)]
 pub(super) struct Part {
     #[serde(default)]
-    skip: usize,
+    pub(super) skip: usize,
 }
 
 pub(super) async fn show(

@@ -4,8 +4,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::page::{self, Problem};
+use crate::account::AccountError;
 use crate::actor::ActError;
+use crate::artifacts::ArtifactsError;
+use crate::hunts::HuntError;
 use crate::launcher::LaunchError;
+use crate::monitoring::MonitoringError;
+use crate::password::PasswordFault;
 use crate::store::StoreError;
 
 /// Why a page is not shown.
@@ -27,7 +32,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    fn failed(error: &dyn std::fmt::Display) -> Self {
+    pub(super) fn failed(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a page failed");
         Self::Failed
     }
@@ -36,7 +41,9 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NoClient(_) | StoreError::NoFlow { .. } => Self::Missing(error.to_string()),
+            StoreError::NoClient(_) | StoreError::NoFlow { .. } | StoreError::NoHunt(_) => {
+                Self::Missing(error.to_string())
+            }
             StoreError::Limit(..) => Self::Wrong(error.to_string()),
             other => Self::failed(&other),
         }
@@ -61,6 +68,51 @@ impl From<LaunchError> for Fault {
             LaunchError::Compile(fault) => Self::Wrong(fault.to_string()),
             LaunchError::Name(fault) => Self::Wrong(fault.to_string()),
             LaunchError::Random(error) => Self::failed(&error),
+        }
+    }
+}
+
+impl From<AccountError> for Fault {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Denied(why) => Self::Denied(why),
+            AccountError::Store(error) => error.into(),
+            AccountError::Password(PasswordFault::Hash(why)) => Self::failed(&why),
+            AccountError::Unknown(_) => Self::Missing(error.to_string()),
+            AccountError::Reserved(_) | AccountError::Exists(_) | AccountError::Password(_) => {
+                Self::Wrong(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<ArtifactsError> for Fault {
+    fn from(error: ArtifactsError) -> Self {
+        match error {
+            ArtifactsError::Act(error) => error.into(),
+            ArtifactsError::Definition(error) => Self::Wrong(error.to_string()),
+            ArtifactsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HuntError> for Fault {
+    fn from(error: HuntError) -> Self {
+        match error {
+            HuntError::Act(error) => error.into(),
+            HuntError::Launch(error) => error.into(),
+            HuntError::Store(error) => error.into(),
+            HuntError::Random(error) => Self::failed(&error),
+        }
+    }
+}
+
+impl From<MonitoringError> for Fault {
+    fn from(error: MonitoringError) -> Self {
+        match error {
+            MonitoringError::Launch(error) => error.into(),
+            MonitoringError::Compile(fault) => Self::Wrong(fault.to_string()),
+            MonitoringError::Store(error) => error.into(),
         }
     }
 }

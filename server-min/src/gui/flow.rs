@@ -4,17 +4,18 @@ use std::io::Read;
 
 use askama::Template;
 use axum::Form;
-use axum::body::Body;
 use axum::extract::{Path, Query};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::clients::{Summary, client_id};
+use super::download::{self, Format};
 use super::fault::Fault;
 use super::page::{self, Frame};
+use super::table::{Table, View, cell};
 use super::time::Moment;
 use super::visitor::Visitor;
 use crate::limits;
@@ -41,27 +42,6 @@ struct Show {
     may_upload: bool,
 }
 
-/// A page of rows.
-struct Table {
-    name: String,
-    start: u64,
-    total: u64,
-    columns: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn end(&self) -> u64 {
-        self.start.saturating_add(u64::try_from(self.rows.len()).unwrap_or(u64::MAX))
-    }
-
-    fn before(&self) -> u64 {
-        self.start.saturating_sub(LINES)
-    }
-}
-
-const LINES: u64 = limits::LINES_PER_PAGE as u64;
-
 /// A line of the query log.
 struct LogLine {
     time: Moment,
@@ -69,18 +49,10 @@ struct LogLine {
     message: String,
 }
 
-/// Which rows.
-#[derive(Deserialize)]
-pub(super) struct Wanted {
-    name: Option<String>,
-    #[serde(default)]
-    start: u64,
-}
-
 pub(super) async fn show(
     visitor: Visitor,
     Path((client, flow)): Path<(String, String)>,
-    Query(wanted): Query<Wanted>,
+    view: View,
 ) -> Result<Response, Fault> {
     let (client, id) = ids(&client, &flow)?;
     let work = move || {
@@ -90,12 +62,11 @@ pub(super) async fn show(
         let store = visitor.store();
         let flow = store.flow(&client, &id)?;
         let results = store.results(&client, &id)?;
-        let chosen = match &wanted.name {
+        let chosen = match &view.name {
             Some(name) => results.iter().find(|set| set.name.as_str() == name),
             None => results.first(),
         };
-        let table =
-            chosen.map(|set| table(&visitor, &client, &id, set, wanted.start)).transpose()?;
+        let table = chosen.map(|set| table(&visitor, &client, &id, set, &view)).transpose()?;
         let is_over = flow.complete;
         let show = Show {
             frame: Frame::of(&visitor),
@@ -126,42 +97,15 @@ fn table(
     client: &ClientId,
     flow: &FlowId,
     set: &ResultSet,
-    start: u64,
+    view: &View,
 ) -> Result<Table, Fault> {
-    let start = start.min(set.rows);
-    let reader = visitor.store().rows(client, flow, &set.name, start)?;
-    let mut columns: Vec<String> = Vec::new();
-    let mut objects: Vec<Map<String, Value>> = Vec::new();
-    for line in reader.take(limits::LINES_PER_PAGE) {
-        // An agent may send any line of UTF-8; what is no object is shown as it is.
-        let line = line?;
-        let row = serde_json::from_slice(&line).unwrap_or_else(|_| {
-            Map::from_iter([("row".to_owned(), String::from_utf8_lossy(&line).into())])
-        });
-        for name in row.keys() {
-            if columns.len() < limits::COLUMNS_PER_PAGE && !columns.contains(name) {
-                columns.push(name.clone());
-            }
-        }
-        objects.push(row);
-    }
-    let cells = |row: &Map<String, Value>| columns.iter().map(|name| cell(row.get(name))).collect();
-    let rows = objects.iter().map(cells).collect();
-    Ok(Table { name: set.name.to_string(), start, total: set.rows, rows, columns })
-}
-
-/// A value as people read it: text without quotes, the rest as JSON, and nothing endless.
-fn cell(value: Option<&Value>) -> String {
-    let mut text = match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    if let Some((end, _)) = text.char_indices().nth(limits::CELL_CHARACTERS) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
+    let view = view.named(set.name.as_str());
+    let open = |start| visitor.store().rows(client, flow, &set.name, start);
+    let mut table = Table::read(&view, Some(set.rows), open)?;
+    let base = &visitor.settings().base_path;
+    let name: String = form_urlencoded::byte_serialize(set.name.as_str().as_bytes()).collect();
+    table.download = format!("{base}/clients/{client}/flows/{flow}/rows?name={name}");
+    Ok(table)
 }
 
 fn log(visitor: &Visitor, client: &ClientId, flow: &FlowId) -> Result<Vec<LogLine>, Fault> {
@@ -206,35 +150,31 @@ pub(super) async fn cancel(
 #[derive(Deserialize)]
 pub(super) struct Named {
     name: String,
+    #[serde(default)]
+    format: Format,
 }
 
-/// All rows of one name, a JSON object on each line.
+/// All rows of one name.
 pub(super) async fn download(
     visitor: Visitor,
     Path((client, flow)): Path<(String, String)>,
-    Query(Named { name }): Query<Named>,
+    Query(wanted): Query<Named>,
 ) -> Result<Response, Fault> {
     let (client, id) = ids(&client, &flow)?;
-    let named: ArtifactName =
-        name.parse().map_err(|_| Fault::Missing(format!("`{name}` is no name of results.")))?;
-    let file = format!("{id}.{}.jsonl", named.as_str().replace('/', "."));
-    let open = move || {
-        let record = visitor
-            .actor()
-            .enter(Door::Results, json!({"client": client.as_str(), "flow_id": id.as_str()}))?;
-        visitor.store().audit(record)?;
-        Ok::<_, Fault>(visitor.store().rows(&client, &id, &named, 0)?)
+    let gone = |_| Fault::Missing(format!("`{}` is no name of results.", wanted.name));
+    let wanted_name: ArtifactName = wanted.name.parse().map_err(gone)?;
+    let file = format!("{id}.{}", wanted_name.as_str().replace('/', "."));
+    let store = visitor.store().clone();
+    let (of_client, of_flow, name) = (client, id.clone(), wanted_name.clone());
+    let enter = move || {
+        let details = json!({"client": of_client.as_str(), "flow_id": of_flow.as_str()});
+        visitor.store().audit(visitor.actor().enter(Door::Results, details)?)?;
+        // What is not there is said before anything is sent.
+        visitor.store().rows(&of_client, &of_flow, &name, 0)?;
+        Ok::<_, Fault>(())
     };
-    let reader = tokio::task::spawn_blocking(open).await??;
-    let body = stream::body(move |pieces: &Pieces| {
-        for line in reader {
-            let mut line = line.map_err(std::io::Error::other)?.to_vec();
-            line.push(b'\n');
-            pieces.send(line.into())?;
-        }
-        Ok(())
-    });
-    attachment("application/x-ndjson", &file, body)
+    tokio::task::spawn_blocking(enter).await??;
+    download::rows(&file, wanted.format, move || store.rows(&client, &id, &wanted_name, 0))
 }
 
 /// The bytes of a file that an agent sent.
@@ -267,40 +207,5 @@ pub(super) async fn upload(
             pieces.send(Bytes::from(piece))?;
         }
     });
-    attachment("application/octet-stream", &name, body)
-}
-
-/// Something to save and never to show. The name is what an agent said, in letters that cannot do harm.
-fn attachment(kind: &'static str, name: &str, body: Body) -> Result<Response, Fault> {
-    let is_sound = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let sound: String = name.chars().map(|c| if is_sound(c) { c } else { '_' }).take(100).collect();
-    let disposition = format!("attachment; filename=\"{}\"", sound.trim_start_matches('.'));
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    let disposition = HeaderValue::try_from(disposition).map_err(|_| Fault::Failed)?;
-    headers.insert(header::CONTENT_DISPOSITION, disposition);
-    Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_texts_or_json_and_never_endless() {
-        assert_eq!(cell(Some(&json!("<b>"))), "<b>");
-        assert_eq!(cell(Some(&json!({"a": [1]}))), r#"{"a":[1]}"#);
-        assert_eq!(cell(None), "");
-        let long = "ä".repeat(limits::CELL_CHARACTERS + 1);
-        assert_eq!(cell(Some(&json!(long))).chars().count(), limits::CELL_CHARACTERS + 1);
-    }
-
-    #[test]
-    fn names_of_files_are_made_safe() {
-        let name = "../..\"\r\n\u{202e}/.ssh/id";
-        let response = attachment("text/plain", name, Body::empty()).unwrap();
-        let value = response.headers()[header::CONTENT_DISPOSITION].to_str().unwrap();
-        assert_eq!(value, "attachment; filename=\"_.._____.ssh_id\"");
-    }
+    download::attachment("application/octet-stream", &name, body)
 }

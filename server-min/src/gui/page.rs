@@ -4,8 +4,11 @@ use askama::Template;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
+use super::time::Moment;
 use super::visitor::Visitor;
+use crate::limits;
 use crate::model::door::Door;
+use crate::store::now_us;
 
 /// Nothing is loaded or run but our own files, nothing is sent elsewhere, and nobody shows our pages in theirs.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -35,13 +38,36 @@ pub(super) struct Frame {
     pub base: String,
     /// Who is signed in.
     pub user: String,
+    /// The same, as names are compared.
+    pub user_key: String,
     /// Goes into every form.
     pub csrf: String,
     /// Whether every page says so.
     pub lockdown: bool,
-    /// Whether the audit log is offered.
-    pub may_audit: bool,
+    /// The pages that are offered.
+    pub links: Vec<Link>,
+    /// Certificates that end soon, for those who can do something about it.
+    pub ending: Vec<(&'static str, Moment)>,
 }
+
+/// A page that every other one leads to.
+pub(super) struct Link {
+    pub path: &'static str,
+    pub title: &'static str,
+    pub is_here: bool,
+}
+
+/// All of them, with what opens each.
+const PAGES: [(&str, &str, Door); 8] = [
+    ("/", "Overview", Door::ShowClients),
+    ("/clients", "Clients", Door::ShowClients),
+    ("/hunts", "Hunts", Door::ShowHunts),
+    ("/monitoring", "Monitoring", Door::Results),
+    ("/artifacts", "Artifacts", Door::ShowArtifacts),
+    ("/users", "Users", Door::ShowUsers),
+    ("/audit", "Audit log", Door::Audit),
+    ("/server", "Server", Door::ShowUsers),
+];
 
 impl Frame {
     pub(super) fn of(visitor: &Visitor) -> Self {
@@ -49,11 +75,29 @@ impl Frame {
         Self {
             base: settings.base_path.clone(),
             user: visitor.name().to_string(),
+            user_key: visitor.name().key(),
             csrf: visitor.csrf().to_owned(),
             lockdown: settings.lockdown,
-            may_audit: visitor.may(Door::Audit),
+            links: links(visitor),
+            ending: ending(visitor),
         }
     }
+}
+
+fn links(visitor: &Visitor) -> Vec<Link> {
+    let part = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
+    let here = part(visitor.path());
+    let offered = PAGES.into_iter().filter(|(_, _, door)| visitor.may(*door));
+    offered.map(|(path, title, _)| Link { path, title, is_here: part(path) == here }).collect()
+}
+
+fn ending(visitor: &Visitor) -> Vec<(&'static str, Moment)> {
+    let certificates = &visitor.settings().certificates;
+    let days = limits::EXPIRY_WARNING_DAYS.saturating_mul(86_400_000_000);
+    let soon = now_us().saturating_add(days);
+    let ending = certificates.iter().filter(|(_, end_us)| *end_us < soon);
+    let ending: Vec<_> = ending.map(|(what, end_us)| (*what, Moment(*end_us))).collect();
+    if ending.is_empty() || !visitor.may(Door::ShowUsers) { Vec::new() } else { ending }
 }
 
 /// A page that says why there is no other.

@@ -1,122 +1,42 @@
-//! Who is signed in: random tokens in cookies, and what this server remembers for each.
+//! Who is signed in: random tokens in cookies, and what the store remembers for each.
 //!
-//! Only a hash of each token is kept. Sessions live in memory: after a restart one signs in again.
+//! Only a hash of each token is kept, and what forms carry is made from the token: whoever reads the store can be nobody.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::limits;
-use crate::model::id::UserName;
+use crate::store::session::{self, Session, TokenHash};
 use crate::store::user::User;
+use crate::store::{Store, StoreError};
 
 /// Bytes of a token: guessing one is hopeless.
 const TOKEN_BYTES: usize = 32;
+const IDLE_US: u64 = limits::SESSION_IDLE_SECONDS * 1_000_000;
 
-type Digested = [u8; 32];
-
-/// All sessions.
-pub(super) struct Sessions {
-    expiry: Duration,
-    open: Mutex<HashMap<Digested, Session>>,
-}
-
-/// What is remembered of one.
+/// A token, and the session that it opens.
 #[derive(Clone)]
-pub(super) struct Session {
-    pub(super) user: UserName,
+pub(super) struct Open {
+    pub(super) session: Session,
     /// What its forms carry.
     pub(super) csrf: String,
-    /// Changes with the password, so that a new password ends old sessions.
-    credential: Digested,
-    until: Instant,
-    used: Instant,
 }
 
-impl Sessions {
-    pub(super) fn new(expiry: Duration) -> Self {
-        Self { expiry, open: Mutex::default() }
-    }
-
-    /// Begins a session; answers its token, which is nowhere else.
-    ///
-    /// # Errors
-    /// The system gives no random bytes.
-    pub(super) fn begin(
-        &self,
-        user: &User,
-        now: Instant,
-    ) -> Result<Zeroizing<String>, getrandom::Error> {
-        let (token, csrf) = (random()?, random()?);
-        let session = Session {
-            user: user.name.clone(),
-            csrf: csrf.to_string(),
-            credential: credential(user),
-            until: now + self.expiry,
-            used: now,
-        };
-        let mut open = self.lock();
-        open.retain(|_, session| session.is_alive(now));
-        if open.len() >= limits::SESSIONS
-            && let Some(oldest) =
-                open.iter().min_by_key(|(_, session)| session.used).map(|(key, _)| *key)
-        {
-            open.remove(&oldest);
-        }
-        open.insert(digest(&token), session);
-        Ok(token)
-    }
-
-    /// The session of a token, which counts as used.
-    pub(super) fn find(&self, token: &str, now: Instant) -> Option<Session> {
-        let mut open = self.lock();
-        let session = open.get_mut(&digest(token)).filter(|session| session.is_alive(now))?;
-        session.used = now;
-        Some(session.clone())
-    }
-
-    /// Ends a session.
-    pub(super) fn end(&self, token: &str) {
-        self.lock().remove(&digest(token));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digested, Session>> {
-        // The map is whole between any two operations on it.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// From where somebody comes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    pub(super) address: String,
+    pub(super) browser: String,
 }
 
-impl Session {
-    fn is_alive(&self, now: Instant) -> bool {
-        let idle = Duration::from_secs(limits::SESSION_IDLE_SECONDS);
-        now < self.until && now.saturating_duration_since(self.used) < idle
-    }
-
-    /// Whether the account is still as it was at the sign-in: there, not locked, and with the same password.
-    pub(super) fn fits(&self, user: &User) -> bool {
-        !user.locked && bool::from(self.credential.ct_eq(&credential(user)))
-    }
-
-    /// Whether a form came from a page of this session.
-    pub(super) fn sent(&self, csrf: &str) -> bool {
-        bool::from(self.csrf.as_bytes().ct_eq(csrf.as_bytes()))
-    }
-}
-
-fn credential(user: &User) -> Digested {
-    digest(user.password.as_ref().map_or("", |hashed| hashed.expose()))
-}
-
-fn digest(text: &str) -> Digested {
-    Sha256::digest(text).into()
-}
-
-fn random() -> Result<Zeroizing<String>, getrandom::Error> {
+/// A new token, which is nowhere else.
+///
+/// # Errors
+/// The system gives no random bytes.
+pub(super) fn token() -> Result<Zeroizing<String>, getrandom::Error> {
     let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
     getrandom::fill(&mut *bytes)?;
     let mut text = Zeroizing::new(String::with_capacity(TOKEN_BYTES * 2));
@@ -127,10 +47,107 @@ fn random() -> Result<Zeroizing<String>, getrandom::Error> {
     Ok(text)
 }
 
+/// Begins the session of a token.
+pub(super) fn begin(
+    store: &Store,
+    token: &str,
+    user: &User,
+    origin: Origin,
+    (now_us, lasts_us): (u64, u64),
+) -> Result<(), StoreError> {
+    let session = Session {
+        token: hash(token),
+        user: user.name.clone(),
+        credential: credential(user),
+        began_us: now_us,
+        until_us: now_us.saturating_add(lasts_us),
+        used_us: now_us,
+        address: origin.address,
+        browser: origin.browser.chars().take(limits::BROWSER_BYTES / 4).collect(),
+    };
+    store.write(move |db| session::begin(db, &session, IDLE_US, limits::SESSIONS))
+}
+
+/// The session of a token with its user, as long as it lasts and the account is as it was at the sign-in: there, not
+/// locked, and with the same password. It counts as used.
+pub(super) fn find(store: &Store, token: &str, now_us: u64) -> Result<Option<Open>, StoreError> {
+    let Some(session) = store.session(&hash(token))? else { return Ok(None) };
+    let fits =
+        |user: User| !user.locked && bool::from(session.credential.ct_eq(&credential(&user)));
+    if !is_alive(&session, now_us) || !store.user(&session.user)?.is_some_and(fits) {
+        end(store, &session)?;
+        return Ok(None);
+    }
+    if now_us.saturating_sub(session.used_us) >= limits::SESSION_NOTED_US {
+        store.use_session(&session.token, now_us)?;
+    }
+    Ok(Some(Open { csrf: csrf(token), session }))
+}
+
+/// Ends a session.
+pub(super) fn end(store: &Store, session: &Session) -> Result<(), StoreError> {
+    let (user, token) = (session.user.clone(), session.token);
+    store.write(move |db| session::end(db, &user, &token).map(drop))
+}
+
+pub(super) fn is_alive(session: &Session, now_us: u64) -> bool {
+    now_us < session.until_us && now_us.saturating_sub(session.used_us) < IDLE_US
+}
+
+impl Open {
+    /// Whether a form came from a page of this session.
+    pub(super) fn sent(&self, csrf: &str) -> bool {
+        bool::from(self.csrf.as_bytes().ct_eq(csrf.as_bytes()))
+    }
+}
+
+fn credential(user: &User) -> [u8; 32] {
+    hash(user.password.as_ref().map_or("", |hashed| hashed.expose()))
+}
+
+fn hash(text: &str) -> TokenHash {
+    Sha256::digest(text).into()
+}
+
+fn csrf(token: &str) -> String {
+    hex::encode(Sha256::new().chain_update("csrf ").chain_update(token).finalize())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::password::Hashed;
+    use crate::store::user;
+
+    const HOUR_US: u64 = 3_600_000_000;
+
+    struct Bench {
+        store: Store,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(folder.path()).unwrap();
+            Self { store, _folder: folder }
+        }
+
+        fn put(&self, user: User) {
+            self.store.write(move |db| user::put(db, &user)).unwrap();
+        }
+
+        fn begin(&self, at_us: u64) -> String {
+            let token = token().unwrap().to_string();
+            let lasts = (at_us, 2 * HOUR_US);
+            begin(&self.store, &token, &user("x"), Origin::default(), lasts).unwrap();
+            token
+        }
+
+        fn is_open(&self, token: &str, at_us: u64) -> bool {
+            find(&self.store, token, at_us).unwrap().is_some()
+        }
+    }
 
     fn user(password: &str) -> User {
         User {
@@ -143,46 +160,46 @@ mod tests {
         }
     }
 
-    fn sessions() -> Sessions {
-        Sessions::new(Duration::from_secs(3_600))
-    }
-
     #[test]
     fn a_session_ends_by_its_age_by_idleness_and_on_request() {
-        let (sessions, now) = (sessions(), Instant::now());
-        let token = sessions.begin(&user("x"), now).unwrap();
-        let later = |seconds| now + Duration::from_secs(seconds);
-        assert!(sessions.find("", now).is_none());
-        for at in [1_000, 2_000, 3_000, 3_599] {
-            assert!(sessions.find(&token, later(at)).is_some());
+        let bench = Bench::new();
+        bench.put(user("x"));
+        let token = bench.begin(1);
+        assert!(!bench.is_open("", 1));
+        for at in [HOUR_US / 2, HOUR_US, 3 * HOUR_US / 2, 2 * HOUR_US - 1] {
+            assert!(bench.is_open(&token, at), "{at}");
         }
-        assert!(sessions.find(&token, later(3_600)).is_none());
-        let token = sessions.begin(&user("x"), now).unwrap();
-        assert!(sessions.find(&token, later(limits::SESSION_IDLE_SECONDS)).is_none());
-        let token = sessions.begin(&user("x"), now).unwrap();
-        sessions.end(&token);
-        assert!(sessions.find(&token, now).is_none());
+        assert!(!bench.is_open(&token, 2 * HOUR_US + 1));
+        assert!(!bench.is_open(&token, 2 * HOUR_US), "what has ended is gone");
+        let token = bench.begin(1);
+        assert!(!bench.is_open(&token, 1 + IDLE_US));
+        let token = bench.begin(1);
+        end(&bench.store, &find(&bench.store, &token, 1).unwrap().unwrap().session).unwrap();
+        assert!(!bench.is_open(&token, 1));
     }
 
     #[test]
     fn another_password_or_a_lock_ends_a_session() {
-        let (sessions, now) = (sessions(), Instant::now());
-        let token = sessions.begin(&user("x"), now).unwrap();
-        let session = sessions.find(&token, now).unwrap();
-        assert!(session.fits(&user("x")));
-        assert!(!session.fits(&user("y")));
-        assert!(!session.fits(&User { locked: true, ..user("x") }));
-        assert!(session.sent(&session.csrf) && !session.sent("") && !session.sent(&token));
+        for other in [user("y"), User { locked: true, ..user("x") }] {
+            let bench = Bench::new();
+            bench.put(user("x"));
+            let token = bench.begin(1);
+            let open = find(&bench.store, &token, 1).unwrap().unwrap();
+            assert!(open.sent(&open.csrf) && !open.sent("") && !open.sent(&token));
+            bench.put(other);
+            assert!(!bench.is_open(&token, 1));
+        }
     }
 
     #[test]
     fn the_least_used_session_gives_way_when_there_are_too_many() {
-        let (sessions, now) = (sessions(), Instant::now());
-        let first = sessions.begin(&user("x"), now).unwrap();
+        let bench = Bench::new();
+        bench.put(user("x"));
+        let first = bench.begin(1);
         for _ in 0..limits::SESSIONS {
-            sessions.begin(&user("x"), now + Duration::from_secs(1)).unwrap();
+            bench.begin(2);
         }
-        assert!(sessions.find(&first, now).is_none());
-        assert_eq!(sessions.lock().len(), limits::SESSIONS);
+        assert!(!bench.is_open(&first, 2));
+        assert_eq!(bench.store.sessions(&user("x").name).unwrap().len(), limits::SESSIONS);
     }
 }

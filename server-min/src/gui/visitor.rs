@@ -1,22 +1,25 @@
 //! Who asks for a page, as an argument of its handler: no page is made without.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri, header};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::fault::Fault;
-use super::session::Session;
-use super::{Settings, Shared};
-use crate::acl::Principal;
+use super::session::{self, Open};
+use super::{Services, Settings, Shared};
+use crate::acl::{Acl, Principal};
 use crate::actor::Actor;
 use crate::launcher::Launcher;
 use crate::model::door::Door;
-use crate::model::id::UserName;
-use crate::store::Store;
+use crate::model::id::{OrgId, UserName};
+use crate::model::role::Rights;
+use crate::monitoring::Monitoring;
+use crate::store::session::Session;
+use crate::store::{Store, StoreError, now_us};
 
 /// The cookie of a session.
 pub(super) const COOKIE: &str = "troodon-session";
@@ -24,9 +27,10 @@ pub(super) const COOKIE: &str = "troodon-session";
 /// Somebody who is signed in.
 pub(super) struct Visitor {
     shared: Arc<Shared>,
-    session: Session,
-    token: Zeroizing<String>,
+    open: Open,
     actor: Actor,
+    /// Which page.
+    path: String,
 }
 
 impl FromRequestParts<Arc<Shared>> for Visitor {
@@ -37,27 +41,29 @@ impl FromRequestParts<Arc<Shared>> for Visitor {
         if parts.method != Method::GET && is_from_elsewhere(&parts.uri, &parts.headers) {
             return Err(Fault::Denied("this form was sent by another site".to_owned()));
         }
-        let token = token(&parts.headers).ok_or_else(signed_out)?;
-        let session = shared.sessions.find(&token, Instant::now()).ok_or_else(signed_out)?;
-        let (store, name) = (shared.store.clone(), session.user.clone());
-        let user = tokio::task::spawn_blocking(move || store.user(&name)).await??;
-        if !user.is_some_and(|user| session.fits(&user)) {
-            shared.sessions.end(&token);
-            return Err(signed_out());
-        }
-        let principal = Principal::User { name: session.user.clone() };
-        let actor = Actor::new(shared.store.clone(), shared.acl.clone(), principal);
-        Ok(Self { shared: Arc::clone(shared), session, token, actor })
+        let token = cookie_of(&parts.headers, COOKIE).ok_or_else(signed_out)?;
+        let Services { store, acl, .. } = &shared.services;
+        let kept = store.clone();
+        let find = move || session::find(&kept, &token, now_us());
+        let open = tokio::task::spawn_blocking(find).await??.ok_or_else(signed_out)?;
+        let principal = Principal::User { name: open.session.user.clone() };
+        let actor = Actor::new(store.clone(), acl.clone(), principal);
+        let path = parts.uri.path().to_owned();
+        Ok(Self { shared: Arc::clone(shared), open, actor, path })
     }
 }
 
 impl Visitor {
     pub(super) const fn name(&self) -> &UserName {
-        &self.session.user
+        &self.open.session.user
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     pub(super) fn csrf(&self) -> &str {
-        &self.session.csrf
+        &self.open.csrf
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -65,11 +71,31 @@ impl Visitor {
     }
 
     pub(super) fn store(&self) -> &Store {
-        &self.shared.store
+        &self.shared.services.store
+    }
+
+    pub(super) fn acl(&self) -> &Acl {
+        &self.shared.services.acl
+    }
+
+    /// Everything that the visitor may do outside of lockdown.
+    pub(super) fn rights(&self) -> Rights {
+        self.acl().standing(self.actor.principal(), &OrgId::root()).rights()
+    }
+
+    /// Tells when the store changes.
+    pub(super) fn changes(&self) -> watch::Receiver<i64> {
+        let mut changes = self.shared.changes.clone();
+        changes.mark_unchanged();
+        changes
+    }
+
+    pub(super) fn monitoring(&self) -> &Monitoring {
+        &self.shared.services.monitoring
     }
 
     pub(super) fn launcher(&self) -> &Launcher {
-        &self.shared.launcher
+        &self.shared.services.launcher
     }
 
     pub(super) const fn actor(&self) -> &Actor {
@@ -89,14 +115,18 @@ impl Visitor {
 
     /// Refuses a form that did not come from a page of this session.
     pub(super) fn sent(&self, csrf: &str) -> Result<(), Fault> {
-        if self.session.sent(csrf) {
+        if self.open.sent(csrf) {
             return Ok(());
         }
         Err(Fault::Denied("this form is of another session; load its page again".to_owned()))
     }
 
-    pub(super) fn sign_out(&self) {
-        self.shared.sessions.end(&self.token);
+    pub(super) const fn session(&self) -> &Session {
+        &self.open.session
+    }
+
+    pub(super) fn sign_out(&self) -> Result<(), StoreError> {
+        session::end(self.store(), &self.open.session)
     }
 }
 
@@ -114,12 +144,12 @@ pub(super) fn is_from_elsewhere(uri: &Uri, headers: &HeaderMap) -> bool {
     is_other_site || is_other_origin
 }
 
-/// The token in the cookies. Browsers send them all in one header, separated by `; `.
-fn token(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+/// A cookie. Browsers send them all in one header, separated by `; `.
+pub(super) fn cookie_of(headers: &HeaderMap, wanted: &str) -> Option<Zeroizing<String>> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs =
         cookies.flat_map(|text| text.split("; ")).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, token)| Zeroizing::new(token.to_owned()))
+    pairs.find(|(name, _)| *name == wanted).map(|(_, token)| Zeroizing::new(token.to_owned()))
 }
 
 #[cfg(test)]
@@ -151,8 +181,9 @@ mod tests {
 
     #[test]
     fn the_token_is_found_among_other_cookies() {
-        let found = token(&headers(&[("cookie", "a=b; troodon-session=abc; c=d")])).unwrap();
+        let found =
+            cookie_of(&headers(&[("cookie", "a=b; troodon-session=abc; c=d")]), COOKIE).unwrap();
         assert_eq!(*found, "abc");
-        assert!(token(&headers(&[("cookie", "x-troodon-session=abc")])).is_none());
+        assert!(cookie_of(&headers(&[("cookie", "x-troodon-session=abc")]), COOKIE).is_none());
     }
 }

@@ -27,6 +27,8 @@ pub struct HuntRows {
     after: Option<ClientId>,
     current: Option<(ClientId, FlowId, String, RowReader)>,
     page: std::vec::IntoIter<Participant>,
+    /// Rows to leave out.
+    skip: u64,
     failed: bool,
 }
 
@@ -34,7 +36,13 @@ impl HuntRows {
     /// Rows under this name, or under the first that any of the collections has.
     pub fn new(store: Store, hunt: HuntId, name: Option<ArtifactName>) -> Self {
         let page = Vec::new().into_iter();
-        Self { store, hunt, name, after: None, current: None, page, failed: false }
+        Self { store, hunt, name, after: None, current: None, page, skip: 0, failed: false }
+    }
+
+    /// Begins behind this many rows. Rows of clients that are passed over are not read.
+    #[must_use]
+    pub fn behind(self, rows: u64) -> Self {
+        Self { skip: rows, ..self }
     }
 
     fn advance(&mut self) -> Result<Option<HuntRow>, StoreError> {
@@ -46,15 +54,25 @@ impl HuntRows {
                 return Ok(Some(HuntRow { client, flow, fqdn, row: row? }));
             }
             let Some(next) = self.participant()? else { return Ok(None) };
-            if self.name.is_none() {
-                self.name = match self.store.results(&next.client, &next.flow) {
-                    Ok(found) => found.into_iter().next().map(|set| set.name),
-                    Err(StoreError::NoFlow { .. }) => None,
+            if self.name.is_none() || self.skip > 0 {
+                let found = match self.store.results(&next.client, &next.flow) {
+                    Ok(found) => found,
+                    Err(StoreError::NoFlow { .. }) => continue,
                     Err(other) => return Err(other),
                 };
+                if self.name.is_none() {
+                    self.name = found.first().map(|set| set.name.clone());
+                }
+                let own = found.iter().find(|set| Some(&set.name) == self.name.as_ref());
+                let rows = own.map_or(0, |set| set.rows);
+                if rows <= self.skip {
+                    self.skip -= rows;
+                    continue;
+                }
             }
             let Some(name) = &self.name else { continue };
-            self.current = match self.store.rows(&next.client, &next.flow, name, 0) {
+            let start = std::mem::take(&mut self.skip);
+            self.current = match self.store.rows(&next.client, &next.flow, name, start) {
                 Ok(rows) => {
                     let host = self.store.client(&next.client)?.map(|client| client.host);
                     let host = host.unwrap_or_default();

@@ -13,6 +13,10 @@ pub enum Door {
     Cancel,
     /// Look at what can be collected.
     ShowArtifacts,
+    /// Write or remove an artifact for clients.
+    WriteArtifact,
+    /// Write or remove an artifact for the server.
+    WriteServerArtifact,
     /// Look at the rows of a collection.
     Results,
     /// Look at the files of a collection.
@@ -63,11 +67,13 @@ pub enum Door {
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Query,
         Self::Collect,
         Self::Cancel,
         Self::ShowArtifacts,
+        Self::WriteArtifact,
+        Self::WriteServerArtifact,
         Self::Results,
         Self::Uploads,
         Self::ShowClients,
@@ -103,6 +109,8 @@ impl Door {
             }
             Self::DeleteFlow => &[Permission::DeleteResults],
             Self::Export => &[Permission::PrepareResults],
+            Self::WriteArtifact => &[Permission::ArtifactWriter],
+            Self::WriteServerArtifact => &[Permission::ServerArtifactWriter],
             Self::StartHunt => &[Permission::StartHunt],
             Self::MarkArtifact => &[Permission::ArtifactWriter],
             Self::ShowOrgs | Self::CreateOrg | Self::DeleteOrg => &[Permission::OrgAdmin],
@@ -131,6 +139,8 @@ impl Door {
             Self::Collect => "artifacts collect",
             Self::Cancel => "flow cancel, the page of a collection",
             Self::ShowArtifacts => "the pages of artifacts",
+            Self::WriteArtifact => "the editor of artifacts, for clients",
+            Self::WriteServerArtifact => "the editor of artifacts, for the server",
             Self::Results => "flow list, artifacts collect unless with --no_wait",
             Self::Uploads => "artifacts uploads",
             Self::ShowClients => "client list, client show, client search",
@@ -165,6 +175,7 @@ impl Door {
             Self::Collect => "ScheduleFlow",
             Self::Cancel => "CancelFlow",
             Self::ShowArtifacts => "ReadArtifacts",
+            Self::WriteArtifact | Self::WriteServerArtifact => "SetArtifactFile",
             Self::Results => "ReadResults",
             Self::Uploads => "ReadUploads",
             Self::ShowClients => "ReadClients",

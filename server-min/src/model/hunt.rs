@@ -97,6 +97,16 @@ impl Os {
         }
     }
 
+    /// The name that people see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Windows => "Windows",
+            Self::Linux => "Linux",
+            Self::Osx => "macOS",
+        }
+    }
+
     /// What agents there say.
     const fn system(self) -> &'static str {
         match self {

@@ -89,6 +89,47 @@ impl Store {
     }
 }
 
+/// Which records somebody looks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sought {
+    /// Only those before this number.
+    pub before: Option<u64>,
+    /// Only this principal's; empty: everybody's.
+    pub principal: String,
+    /// Only this operation; empty: all.
+    pub operation: String,
+    /// Only what was refused.
+    pub only_refused: bool,
+}
+
+impl Store {
+    /// At most `limit` (and [`limits::PAGE`]) records that fit, the latest first, each with its number.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn search_audit(
+        &self,
+        sought: &Sought,
+        limit: usize,
+    ) -> Result<Vec<(u64, Record)>, StoreError> {
+        self.read(|db| {
+            let sql = "SELECT number, time_us, org, principal, operation, allowed, details, hash \
+                       FROM audit WHERE number < ?1 AND (?2 = '' OR principal = ?2 COLLATE NOCASE) \
+                       AND (?3 = '' OR operation = ?3 COLLATE NOCASE) AND NOT (?4 AND allowed) \
+                       ORDER BY number DESC LIMIT ?5";
+            let before = signed(sought.before.unwrap_or(u64::MAX));
+            let limit = i64::try_from(limit.min(limits::PAGE)).unwrap_or(i64::MAX);
+            let Sought { principal, operation, only_refused, .. } = sought;
+            let mut query = db.prepare_cached(sql)?;
+            let found = params![before, principal, operation, only_refused, limit];
+            let rows = query.query_and_then(found, |row| {
+                from_row(row).map(|(number, record, _, _)| (number, record))
+            })?;
+            rows.collect()
+        })
+    }
+}
+
 /// The end of what was moved to archives, which the first record here continues.
 fn base(db: &Connection) -> Result<(u64, Link), StoreError> {
     let sql = "SELECT number, hash FROM audit_base";
@@ -141,6 +182,21 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         store.write(move |db| (1..=records).try_for_each(|n| append(db, &record(n)))).unwrap();
         (folder, store)
+    }
+
+    #[test]
+    fn records_are_found_by_who_and_what_latest_first() {
+        let (_folder, store) = log(5);
+        let odd = Record { principal: "Bob".into(), allowed: false, ..record(9) };
+        store.audit(odd).unwrap();
+        let numbers = |sought: Sought| -> Vec<u64> {
+            store.search_audit(&sought, 3).unwrap().into_iter().map(|(number, _)| number).collect()
+        };
+        assert_eq!(numbers(Sought::default()), [6, 5, 4]);
+        assert_eq!(numbers(Sought { before: Some(3), ..Sought::default() }), [2, 1]);
+        assert_eq!(numbers(Sought { principal: "bob".into(), ..Sought::default() }), [6]);
+        assert_eq!(numbers(Sought { only_refused: true, ..Sought::default() }), [6]);
+        assert_eq!(numbers(Sought { operation: "Login".into(), ..Sought::default() }), [0; 0]);
     }
 
     fn checked(store: &Store) -> AuditState {

@@ -78,6 +78,20 @@ impl Store {
         })
     }
 
+    /// The collections that were made last, of all clients: at most `limit` (and [`limits::PAGE`]).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn latest_flows(&self, limit: usize) -> Result<Vec<Flow>, StoreError> {
+        self.read(|db| {
+            let sql = format!("SELECT {} FROM flow ORDER BY number DESC LIMIT ?1", COLUMNS);
+            let mut query = db.prepare_cached(&sql)?;
+            let limit = i64::try_from(limit.min(limits::PAGE)).unwrap_or(i64::MAX);
+            let rows = query.query_and_then([limit], from_row)?;
+            rows.collect()
+        })
+    }
+
     /// Ends a collection: it leaves the queue, and the agent is told to stop.
     ///
     /// Answers false when it was over already.

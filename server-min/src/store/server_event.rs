@@ -34,6 +34,19 @@ impl Store {
         EventReader::new(self.clone(), None, name, time, false)
     }
 
+    /// The names of events of the server.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn server_event_names(&self) -> Result<Vec<ArtifactName>, StoreError> {
+        self.read(|db| {
+            let sql = "SELECT DISTINCT name FROM server_event ORDER BY name";
+            let mut query = db.prepare_cached(sql)?;
+            let rows = query.query_and_then([], |row| Ok(row.get::<_, String>(0)?.parse()?))?;
+            rows.collect()
+        })
+    }
+
     /// The place behind all events that are here.
     ///
     /// # Errors

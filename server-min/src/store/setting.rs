@@ -7,6 +7,8 @@ use super::{Store, StoreError};
 /// The names of all settings: a closed list, so that no input can name another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
+    /// What happened lately: JSON of [`crate::activity::Sample`]s.
+    Activity,
     /// What clients are to watch: JSON of the monitoring table as administrators edit it.
     EventTable,
     /// The same as agents get it, with its version: a `VQLEventTable`.
@@ -30,6 +32,7 @@ pub enum Setting {
 impl Setting {
     const fn name(self) -> &'static str {
         match self {
+            Self::Activity => "activity",
             Self::EventTable => "event_table",
             Self::CompiledEventTable => "compiled_event_table",
             Self::InitialUsers => "initial_users",

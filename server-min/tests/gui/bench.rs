@@ -6,19 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use troodon_proto::{FileBuffer, FlowRequest, PathSpec, VqlCollectorArgs, VqlRequest};
-use troodon_server::account::Accounts;
+use troodon_proto::{
+    FileBuffer, FlowRequest, PathSpec, VqlCollectorArgs, VqlEventTable, VqlRequest,
+};
+use troodon_server::account::{Accounts, Grant};
 use troodon_server::acl::{Acl, Principal};
+use troodon_server::actor::Actor;
 use troodon_server::artifact::Repository;
 use troodon_server::config::Config;
-use troodon_server::gui::{Gui, Settings};
+use troodon_server::gui::{Gui, Services, Settings};
+use troodon_server::hunts::{self, NewHunt};
 use troodon_server::ingest::{self, Fact, Origin, Sorted};
-use troodon_server::launcher::Launcher;
+use troodon_server::launcher::{Collect, Launcher, Spec};
 use troodon_server::model::client::Host;
 use troodon_server::model::flow::NewFlow;
-use troodon_server::model::id::{ClientId, FlowId, OrgId, UserName};
+use troodon_server::model::id::{ClientId, FlowId, HuntId, OrgId, UserName};
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::Role;
+use troodon_server::monitoring::Monitoring;
 use troodon_server::password::Hashed;
 use troodon_server::store::Store;
 use troodon_server::store::chunk::Chunk;
@@ -51,15 +56,21 @@ impl Bench {
             tls: None,
             base_path: String::new(),
             allowed: Vec::new(),
+            forwarded: None,
             session: Duration::from_secs(3_600),
             lockdown: false,
+            certificates: Vec::new(),
+            facts: Vec::new(),
         };
         change(&mut settings);
         config.lockdown = settings.lockdown;
         let acl = Acl::new(&config, store.clone()).unwrap();
         let repository = Arc::new(Repository::built_in().unwrap());
         let launcher = Launcher::new(&config, repository, store.clone(), acl.clone());
-        let pages = Gui::bind(settings, store.clone(), acl, Arc::new(launcher)).await.unwrap();
+        let launcher = Arc::new(launcher);
+        let monitoring = Arc::new(Monitoring::new(store.clone(), Arc::clone(&launcher), &[]));
+        let services = Services { store: store.clone(), acl, launcher, monitoring };
+        let pages = Gui::bind(settings, services).await.unwrap();
         let (stop, stopped) = watch::channel(false);
         let address = pages.address();
         tokio::spawn(pages.serve(stopped));
@@ -164,5 +175,60 @@ impl Bench {
     pub fn audited(&self) -> Vec<(String, bool)> {
         let records = self.store.audit_records(0, 1_000).unwrap();
         records.into_iter().map(|(_, record)| (record.operation, record.allowed)).collect()
+    }
+
+    fn actor(&self, name: &str) -> Actor {
+        let acl = Acl::new(&Config::default(), self.store.clone()).unwrap();
+        let principal = Principal::User { name: name.parse().unwrap() };
+        Actor::new(self.store.clone(), acl, principal)
+    }
+
+    fn launcher(&self) -> Launcher {
+        let config = Config::default();
+        let acl = Acl::new(&config, self.store.clone()).unwrap();
+        let repository = Arc::new(Repository::built_in().unwrap());
+        Launcher::new(&config, repository, self.store.clone(), acl)
+    }
+
+    /// A hunt that somebody has made.
+    pub async fn add_hunt(&self, creator: &str, description: &str, running: bool) -> HuntId {
+        let (actor, launcher) = (self.actor(creator), self.launcher());
+        let specs = vec![Spec::of("Generic.Client.Info")];
+        let description = description.to_owned();
+        let collect = Collect { specs, ..Collect::default() };
+        let wanted = NewHunt { collect, description, running, ..NewHunt::default() };
+        let make = move || hunts::create(&actor, &launcher, &wanted).unwrap();
+        tokio::task::spawn_blocking(make).await.unwrap()
+    }
+
+    /// Lets a collection count for a hunt.
+    pub async fn put_into_hunt(&self, who: &str, hunt: &HuntId, client: ClientId, flow: FlowId) {
+        let (actor, launcher, hunt) = (self.actor(who), self.launcher(), hunt.clone());
+        let add = move || hunts::add(&actor, &launcher, &hunt, &client, Some(flow)).unwrap();
+        assert!(tokio::task::spawn_blocking(add).await.unwrap());
+    }
+
+    /// An event that a client was allowed to send.
+    pub async fn add_event(&self, client: ClientId, line: &str) {
+        let name = "Generic.Client.Stats";
+        let query = vec![VqlRequest { name: name.into(), vql: String::new() }];
+        let event = vec![VqlCollectorArgs { query, ..VqlCollectorArgs::default() }];
+        let table = VqlEventTable { event, version: 1 };
+        self.store.grant_events(client, &table).await.unwrap();
+        let chunk = Chunk::from_plain(Bytes::from(line.to_owned())).unwrap();
+        let name = name.parse().unwrap();
+        self.apply(client, vec![Fact::Event { name, log: false, digest: None, chunk }]).await;
+    }
+
+    /// Rights without a user.
+    pub async fn add_policy(&self, name: &str, policy: &str) {
+        let policy = Policy::parse(policy).unwrap();
+        self.change_accounts(
+            move |accounts, name| {
+                accounts.grant(name, policy, Grant::Replace).unwrap();
+            },
+            name,
+        )
+        .await;
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::header::{COOKIE, LOCATION, SET_COOKIE};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -59,7 +60,22 @@ impl Browser {
         self.post("/sign-in", &[("name", name), ("password", password)]).await
     }
 
+    /// Listens to what a path tells for as long as it likes.
+    pub async fn listen(&self, path: &str) -> Told {
+        Told(self.answer(Method::GET, path, String::new()).await.into_body())
+    }
+
     async fn send(&mut self, method: Method, path: &str, body: String) -> Page {
+        let (head, body) = self.answer(method, path, body).await.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        if let Some(cookie) = head.headers.get(SET_COOKIE) {
+            self.cookie = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
+        }
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Page { status: head.status, head: Response::from_parts(head, ()), text }
+    }
+
+    async fn answer(&self, method: Method, path: &str, body: String) -> Response<Incoming> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.unwrap();
@@ -76,12 +92,16 @@ impl Browser {
             request = request.header(*name, value);
         }
         let request = request.body(Full::new(Bytes::from(body))).unwrap();
-        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        if let Some(cookie) = head.headers.get(SET_COOKIE) {
-            self.cookie = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
-        }
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Page { status: head.status, head: Response::from_parts(head, ()), text }
+        sender.send_request(request).await.unwrap()
+    }
+}
+
+/// What a path tells, piece by piece.
+pub struct Told(Incoming);
+
+impl Told {
+    pub async fn next(&mut self) -> String {
+        let frame = self.0.frame().await.unwrap().unwrap();
+        String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
     }
 }

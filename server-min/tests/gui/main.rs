@@ -10,6 +10,9 @@
 
 mod bench;
 mod browser;
+mod editor;
 mod hostile;
+mod hunts;
 mod pages;
+mod people;
 mod sign_in;

@@ -15,8 +15,8 @@ async fn an_administrator_finds_a_client_collects_and_cancels() {
     let bench = Bench::new().await;
     bench.add_client(host()).await;
     let mut ann = bench.visitor("ann", Role::Administrator).await;
-    assert!(ann.get("/?q=host:web*").await.text.contains(CLIENT));
-    assert!(ann.get("/?q=host:db*").await.text.contains("No client fits"));
+    assert!(ann.get("/clients?q=host:web*").await.text.contains(CLIENT));
+    assert!(ann.get("/clients?q=host:db*").await.text.contains("No client fits"));
     let page = ann.get(&format!("/clients/{CLIENT}")).await;
     assert!(page.text.contains("web-1.example") && page.text.contains("/collect"));
     let path = format!("/clients/{CLIENT}/collect");
@@ -79,7 +79,18 @@ async fn whoever_may_nothing_sees_nothing() {
     let rows = format!("{flow}/rows?name={ROWS}");
     let upload = format!("{flow}/uploads/0");
     let client = format!("/clients/{CLIENT}");
-    for path in ["/", "/artifacts", "/audit", &client, &flow, &rows, &upload] {
+    for path in [
+        "/",
+        "/clients",
+        "/hunts",
+        "/monitoring",
+        "/artifacts",
+        "/audit",
+        &client,
+        &flow,
+        &rows,
+        &upload,
+    ] {
         let page = eve.get(path).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{path}");
         assert!(!page.text.contains("web-1"), "{path}");
@@ -137,4 +148,39 @@ async fn pages_live_below_the_base_path() {
     let page = bench.browser().get("/troodon/sign-in").await;
     assert!(page.text.contains("href=\"/troodon/style.css\""));
     assert_eq!(bench.browser().get("/sign-in").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_pages_are_told_of_changes_and_of_nothing_else() {
+    let bench = Bench::new().await;
+    let mut stranger = bench.browser();
+    assert_eq!(stranger.get("/live").await.place(), "/sign-in");
+    let rita = bench.visitor("rita", Role::Reader).await;
+    let mut told = rita.listen("/live").await;
+    assert_eq!(told.next().await, ":\n\n");
+    bench.add_client(host()).await;
+    assert_eq!(told.next().await, "data: changed\n\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_counts_and_tables_are_sorted_filtered_and_cut_to_columns() {
+    let bench = Bench::new().await;
+    let client = bench.add_client(host()).await;
+    let lines = (0..120).map(|n| format!("{{\"N\":{n},\"T\":\"=t{n}\"}}\n")).collect();
+    bench.add_rows(client, lines).await;
+    let mut rita = bench.visitor("rita", Role::Reader).await;
+    let page = rita.get("/").await;
+    for part in ["<svg viewBox", "Clients online", "of 1</span>", "Custom.Rows", "Version"] {
+        assert!(page.text.contains(part), "{part}");
+    }
+    let flow = format!("/clients/{CLIENT}/flows/F.1");
+    let page = rita.get(&format!("{flow}?sort=-N&filter=t11&column=T")).await;
+    assert!(page.text.contains("Rows 1 to 11 of 11"), "{}", page.text);
+    assert!(page.text.contains("<td class=\"text\">=t119</td></tr>"));
+    assert!(!page.text.contains(">119</td>"), "the column was not wanted");
+    assert!(page.text.contains("aria-sort=\"none\""));
+    let rows = rita.get(&format!("{flow}/rows?name={ROWS}&format=csv")).await;
+    assert!(rows.text.starts_with("N,T\r\n0,'=t0\r\n"), "{}", rows.text);
+    let odd = rita.get(&format!("{flow}/rows?name={ROWS}&format=exe")).await;
+    assert_eq!(odd.status, StatusCode::BAD_REQUEST);
 }

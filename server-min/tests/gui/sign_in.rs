@@ -5,8 +5,14 @@ use troodon_server::model::role::Role;
 
 use super::bench::{Bench, CLIENT, PASSWORD};
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 13] = [
     "/",
+    "/clients",
+    "/hunts",
+    "/hunts/new",
+    "/monitoring",
+    "/monitoring/events",
+    "/clients/C.0123456789abcdef/events",
     "/clients/C.0123456789abcdef",
     "/clients/C.0123456789abcdef/collect",
     "/clients/C.0123456789abcdef/flows/F.1",

@@ -1,0 +1,59 @@
+//! The server itself: how it is set, its certificates, its store.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::fault::Fault;
+use super::page::{self, Frame};
+use super::time::Moment;
+use super::visitor::Visitor;
+use crate::activity::{self, Sample};
+use crate::limits;
+use crate::model::door::Door;
+use crate::store::now_us;
+use crate::store::statistics::Disk;
+
+#[derive(Template)]
+#[template(path = "state.html")]
+struct Show {
+    frame: Frame,
+    version: &'static str,
+    /// What the configuration says, for people.
+    facts: Vec<(&'static str, String)>,
+    certificates: Vec<(&'static str, Moment, &'static str)>,
+    disk: Option<Disk>,
+    now: Sample,
+    denied: String,
+}
+
+pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
+    let work = move || {
+        visitor.look(Door::ShowUsers)?;
+        let settings = visitor.settings();
+        let certificates = settings.certificates.iter();
+        let show = Show {
+            version: env!("CARGO_PKG_VERSION"),
+            facts: settings.facts.clone(),
+            certificates: certificates
+                .map(|(what, end)| (*what, Moment(*end), left(*end)))
+                .collect(),
+            disk: visitor.store().disk().ok(),
+            now: activity::samples(visitor.store())?.last().copied().unwrap_or_default(),
+            denied: visitor.acl().denied_to_all().to_string(),
+            frame: Frame::of(&visitor),
+        };
+        Ok::<_, Fault>(page::html(StatusCode::OK, &show))
+    };
+    tokio::task::spawn_blocking(work).await?
+}
+
+/// Whether a certificate lasts.
+fn left(end_us: u64) -> &'static str {
+    let soon = limits::EXPIRY_WARNING_DAYS.saturating_mul(86_400_000_000);
+    match end_us.checked_sub(now_us()) {
+        None => "over",
+        Some(left) if left < soon => "ends soon",
+        Some(_) => "valid",
+    }
+}
