@@ -245,6 +245,32 @@ fn queries_see_the_audit_log_of_their_organisation_as_events_that_nobody_makes_u
 }
 
 #[test]
+fn a_query_in_a_query_has_no_more_rights_than_its_caller() {
+    let bench = Bench::new();
+    let (a, b) = (bench.org("OA"), bench.org("OB"));
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    let rob = bench.user("rob", &a, &[Role::Api]);
+    let nested = "SELECT * FROM query(query='SELECT * FROM clients()')";
+    assert_eq!(bench.query(&rob, &a, nested).1, [""; 0]);
+    assert_eq!(bench.query(&ann, &b, nested).1, ["clients: PermissionDenied: [READ_RESULTS]"]);
+    let machine = "SELECT * FROM query(query='SELECT * FROM info()', env=dict(X=1))";
+    let denied = "info: PermissionDenied: Permission denied: [MACHINE_STATE]";
+    assert_eq!(bench.query(&rob, &a, machine).1, [denied]);
+    // As somebody else, or elsewhere: refused to all, and on record for who lacks IMPERSONATION.
+    for argument in ["runas='ann'", "org_id='OB'"] {
+        let vql = format!("SELECT * FROM query(query='SELECT * FROM clients()', {argument})");
+        let (rows, log) = bench.query(&rob, &a, &vql);
+        assert_eq!((rows.len(), log.len()), (0, 1), "{log:?}");
+        assert!(log[0].contains("PermissionDenied: Permission denied: [IMPERSONATION]"), "{log:?}");
+        let (rows, log) = bench.query(&ann, &a, &vql);
+        assert!(rows.is_empty() && log[0].contains("is not supported by this host"), "{log:?}");
+    }
+    let records = bench.orgs.find(&a).unwrap().unwrap().store.audit_records(0, usize::MAX).unwrap();
+    let calls: Vec<_> = records.iter().map(|(_, record)| &record.details["call"]).collect();
+    assert_eq!(calls, ["info", "query", "query"]);
+}
+
+#[test]
 fn of_a_deleted_organisation_only_its_audit_log_remains() {
     let bench = Bench::new();
     let a = bench.org("OA");
