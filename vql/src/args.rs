@@ -219,7 +219,8 @@ fn convert(
         Kind::Bool => Value::Bool(truth(cx, scope, &value)?),
         Kind::Int => to_int(name, &value)?,
         Kind::Float => to_float(name, &value)?,
-        Kind::String => to_text(name, &resolve(cx, scope, value)?)?,
+        Kind::String => Value::Str(to_text(name, &resolve(cx, scope, value)?)?.into_plain()),
+        Kind::Path => Value::Str(to_text(name, &resolve(cx, scope, value)?)?),
         Kind::List => to_list(resolve(cx, scope, value)?),
         Kind::Dict => to_dict(cx, name, value)?,
         Kind::Rows => return Ok(Given::Rows(RowSource::from(value))),
@@ -246,8 +247,8 @@ fn to_float(name: &str, value: &Value) -> Result<Value, Fault> {
     }
 }
 
-fn to_text(name: &str, value: &Value) -> Result<Value, Fault> {
-    Ok(Value::Str(match value {
+fn to_text(name: &str, value: &Value) -> Result<Text, Fault> {
+    Ok(match value {
         Value::Str(text) => text.clone(),
         Value::Null => Text::default(),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) => {
@@ -258,7 +259,7 @@ fn to_text(name: &str, value: &Value) -> Result<Value, Fault> {
             _ => return Err(wrong(name, "a string", value)),
         },
         other => return Err(wrong(name, "a string", other)),
-    }))
+    })
 }
 
 fn to_list(value: Value) -> Value {

@@ -129,5 +129,5 @@ pub use run::{Event, Expression, Program, Query, Session};
 pub use standard::Entropy;
 pub use syntax::ParseError;
 pub use value::{
-    Columns, Dict, Instant, List, Measure, Now, Row, RowBuilder, Text, Time, Value, json,
+    Columns, Dict, Instant, List, Measure, Now, PathForm, Row, RowBuilder, Text, Time, Value, json,
 };

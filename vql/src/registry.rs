@@ -17,7 +17,7 @@ use crate::engine::Scope;
 use crate::rows::Rows;
 use crate::sorted::SortedMap;
 use crate::threads::Threads;
-use crate::value::Value;
+use crate::value::{Row, Text, Value};
 
 /// A source of rows, named after FROM.
 #[derive(Debug)]
@@ -167,6 +167,8 @@ pub enum Kind {
     Resolved,
     /// A string; scalars and one-element lists are converted, NULL is empty.
     String,
+    /// A string that stays a path if it is one.
+    Path,
     /// A whole number; bools and floats are converted, strings are refused.
     Int,
     /// A number.
@@ -191,7 +193,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Any | Self::Resolved | Self::Lazy => "any",
-            Self::String => "string",
+            Self::String | Self::Path => "string",
             Self::Int => "int",
             Self::Float => "float",
             Self::Bool => "bool",
@@ -304,7 +306,12 @@ pub struct Registry {
     /// What a session shows under the name of an accessor instead.
     shown: SortedMap<&'static str, AccessorEntry>,
     threads: Option<Arc<dyn Threads>>,
+    /// Reads the path of a file that is inside of another.
+    read_inside: Option<ReadInside>,
 }
+
+/// The object that the text of a path inside of another file is; nothing if it is none.
+pub(crate) type ReadInside = fn(&[u8]) -> Option<Row>;
 
 /// An accessor and what its use needs.
 #[derive(Clone, Debug)]
@@ -397,6 +404,14 @@ impl Registry {
     /// Lends threads to queries that ask for workers.
     pub fn lend_threads(&mut self, threads: Arc<dyn Threads>) {
         self.threads = Some(threads);
+    }
+
+    pub(crate) const fn read_inside_by(&mut self, read: ReadInside) {
+        self.read_inside = Some(read);
+    }
+
+    pub(crate) fn inside(&self, path: &Text) -> Option<Row> {
+        self.read_inside.and_then(|read| read(path))
     }
 
     #[cfg(feature = "threads")]

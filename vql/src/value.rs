@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 pub use list::{List, Measure};
 pub use row::{Columns, Dict, Row, RowBuilder};
-pub use text::Text;
+pub use text::{PathForm, Text};
 pub use time::{Instant, Now, Time};
 
 use crate::engine::{Scope, StoredQuery};
@@ -54,6 +54,7 @@ impl Value {
             Self::Bool(_) => "bool",
             Self::Int(_) => "int64",
             Self::Float(_) => "float64",
+            Self::Str(text) if text.path_form().is_some() => "*accessors.OSPath",
             Self::Str(_) => "string",
             Self::Time(_) => "time.Time",
             Self::List(_) => "[]types.Any",

@@ -87,6 +87,17 @@ fn tables_that_do_not_fit_exceed_the_held_bytes() {
             "SELECT * FROM foreach(row={{ SELECT {{ SELECT * FROM {ENDLESS} }} AS A FROM scope() }})"
         ),
         format!("SELECT * FROM scope() WHERE len(list={{ SELECT * FROM {ENDLESS} }}) > 1"),
+        format!("SELECT join(array={{ SELECT * FROM {ENDLESS} }}, sep=',') AS J FROM scope()"),
+        format!("SELECT items(item={{ SELECT * FROM {ENDLESS} }}) AS J FROM scope()"),
+        format!("SELECT * FROM items(item=dict(a={{ SELECT * FROM {ENDLESS} }})) ORDER BY _key"),
+        format!(
+            "SELECT filter(list={{ SELECT * FROM {ENDLESS} }}, condition='x=>1') AS J FROM scope()"
+        ),
+        format!("SELECT {{ SELECT * FROM {ENDLESS} }} + 1 AS J FROM scope()"),
+        format!("LET Q = SELECT * FROM {ENDLESS} SELECT Q[-1] AS J FROM scope()"),
+        format!(
+            "SELECT _value, enumerate(items=_value) AS E, min(item=_value) AS L, max(item=_value) AS M FROM {ENDLESS} GROUP BY _value"
+        ),
     ];
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     stops(&texts, &format!("{HELD} bytes of held rows"));
@@ -103,6 +114,20 @@ fn values_that_grow_without_end_exceed_the_value_bytes() {
         "SELECT 'x' * 9223372036854775807 AS S FROM scope()".to_owned(),
         "SELECT join(array=split(string='x' * 100000, sep='x'), sep='y' * 100000) AS S FROM scope()".to_owned(),
         "SELECT regex_replace(source='x' * 100000, re='x', replace='y' * 100000) AS S FROM scope()".to_owned(),
+        "SELECT regex_replace(source='x' * 100000, re='x', replace_lambda='x=>x * 100000') AS S FROM scope()".to_owned(),
+        "SELECT regex_transform(source='x' * 1000, map=dict(x='y' * 1000)) AS S FROM scope()".to_owned(),
+        "SELECT format(format='%s' * 1000, args=split(string='x,' * 2000, sep=',') * 2) AS S, format(format='%999s' * 1000, args=split(string='x,' * 2000, sep=',')) AS T FROM scope()".to_owned(),
+        "SELECT serialize(item='\\x01' * 100000) AS S FROM scope()".to_owned(),
+        "SELECT base64encode(string='x' * 250000) AS S FROM scope()".to_owned(),
+        "SELECT encode(string='x' * 200000, type='hex') AS S FROM scope()".to_owned(),
+        "SELECT split(string='x,' * 100000, sep=',') AS L FROM scope()".to_owned(),
+        "SELECT pathspec(Path='a/' * 100000) AS P FROM scope()".to_owned(),
+        "SELECT pathspec(Path='/a') + split(string='x,' * 4000, sep=',') + 'a/' * 60000 + 'b/' * 100000 AS P FROM scope()".to_owned(),
+        "LET F(d, n) = if(condition=n > 0, then=F(d=dict(a=d, b=d), n=n - 1), else=d) SELECT F(d=1, n=40) AS D FROM scope()".to_owned(),
+        "LET F(d, n) = if(condition=n > 0, then=F(d=set(item=d, field='f' * n, value='x' * 20000), n=n - 1), else=d) SELECT F(d=dict(), n=40) AS D FROM scope()".to_owned(),
+        format!("SELECT to_dict(item={{ SELECT str(str=_value) AS _key, 'x' * 100 AS _value FROM range(end=20000) }}) AS D FROM scope()"),
+        format!("SELECT max(item='x' * _value) AS L FROM {ENDLESS} GROUP BY 1"),
+        format!("SELECT min(item='x' * (_value * 1000)) AS L FROM {ENDLESS} GROUP BY 1"),
     ];
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     stops(&texts, &format!("{VALUE} bytes in one value"));
@@ -121,6 +146,10 @@ fn work_without_end_exceeds_the_steps() {
             "SELECT * FROM flatten(query={{ SELECT split(string='a,' * 100, sep=',') AS A, split(string='a,' * 100, sep=',') AS B, split(string='a,' * 100, sep=',') AS C, split(string='a,' * 100, sep=',') AS D FROM {ENDLESS} }}) WHERE 0"
         ),
         "LET F(n) = F(n=n + 1) + F(n=n + 2) SELECT F(n=1) FROM scope()".to_owned(),
+        "LET F(n) = filter(list=(n, n, n), condition='x=>F(n=x)') SELECT F(n=1) FROM scope()".to_owned(),
+        "LET G = 'x=>all(items=(x, x, x), filter=G)' SELECT all(items=(1, 1, 1), filter=G) FROM scope()".to_owned(),
+        format!("SELECT min(item=_value) AS A, max(item=1) AS B, sum(item=_value) AS C FROM {ENDLESS} GROUP BY 1"),
+        format!("SELECT all(items={{ SELECT * FROM range(end=5000) }}, filter='x=>any(items={{ SELECT * FROM range(end=5000) }}, filter=\"y=>0\") OR 1') FROM scope()"),
     ];
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     stops(&texts, "400000 steps");

@@ -270,6 +270,7 @@ fn paths_are_taken_apart_and_joined() {
         ("pathspec(Path='/a/b').Dirname.Components", "[\"a\"]"),
         ("pathspec(Path='/a').Dirname", "\"/\""),
         ("pathspec(Path='/a').Nonsense", "null"),
+        ("'/a/b'.Basename", "null"),
         (
             "parse_json(data=pathspec(Path='x', DelegatePath='/z', DelegateAccessor='file')).DelegatePath",
             "\"/z\"",

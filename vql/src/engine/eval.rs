@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::call::call;
-use super::path::path_member;
+use super::path;
 use super::scope::Scope;
 use crate::budget::{Level, Limit, Stop};
 use crate::context::Context;
@@ -203,7 +203,7 @@ fn sum(
     for (sign, term) in terms {
         let term = operand(cx, scope, term)?;
         value = match sign {
-            Sign::Plus => add(&value, &term),
+            Sign::Plus => path::add(cx, &value, &term).unwrap_or_else(|| add(&value, &term)),
             Sign::Minus => subtract(&value, &term),
         };
         cx.charge(size_charge(&value))?;
@@ -284,7 +284,9 @@ fn steps_into(
             Access::Slice(from, to) => {
                 let from = bound(cx, scope, from.as_ref())?;
                 let to = bound(cx, scope, to.as_ref())?;
-                operators::slice(&resolve(cx, scope, value)?, from, to)
+                let value = resolve(cx, scope, value)?;
+                path::cut(cx, &value, from, to)
+                    .unwrap_or_else(|| operators::slice(&value, from, to))
             }
         };
     }
@@ -295,7 +297,10 @@ fn index(cx: &mut Context, scope: &Scope, value: Value, at: &Value) -> Result<Va
     match (&value, at) {
         // The first row needs no other.
         (Value::Query(query), Value::Int(0)) => Ok(Value::from(query.first(cx, scope)?)),
-        _ => Ok(operators::index(&resolve(cx, scope, value)?, at)),
+        _ => {
+            let value = resolve(cx, scope, value)?;
+            Ok(path::index(cx, &value, at).unwrap_or_else(|| operators::index(&value, at)))
+        }
     }
 }
 
@@ -331,7 +336,7 @@ pub(crate) fn member(
             let rows = Value::from(query.collect_column(cx, scope, name)?);
             Some(rows)
         }
-        Value::Str(text) => path_member(text, name),
+        Value::Str(text) => path::member(cx, text, name),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => None,
     })
 }

@@ -21,17 +21,16 @@ pub(super) static COUNT: Function = Function::fold(
 pub(super) static SUM: Function = Function::fold(
     "sum",
     "Adds up the whole numbers so far; of fractions the part before the point counts.",
-    &[Arg::required("item", Kind::Resolved, "The number to add; what is none is left out.")],
+    &[Arg::required("item", Kind::Resolved, "The number to add; for what is none sum() is NULL.")],
     |_, _, args, state| {
-        let before = so_far(state);
-        let item = args.value("item").and_then(number).map(truncated);
-        Ok(match (before, item) {
-            (Some(Value::Int(before)), Some(item)) => {
-                keep(state, Value::Int(before.wrapping_add(item)))
-            }
-            (_, Some(item)) => keep(state, Value::Int(item)),
-            (before, None) => before.unwrap_or_default(),
-        })
+        let Some(item) = args.value("item").and_then(number).map(truncated) else {
+            return Ok(Value::Null);
+        };
+        let sum = match so_far(state) {
+            Some(Value::Int(before)) => before.wrapping_add(item),
+            _ => item,
+        };
+        Ok(keep(state, Value::Int(sum)))
     },
 );
 

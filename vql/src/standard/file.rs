@@ -16,7 +16,7 @@ use crate::engine::Scope;
 use crate::limits::READ_FILE_LEN_DEFAULT;
 use crate::registry::{Arg, Function, Kind, Plugin};
 use crate::rows::{Pull, Rows, Step};
-use crate::value::{Columns, Row, Value};
+use crate::value::{Columns, PathForm, Row, Text, Value};
 
 pub(super) const ACCESSOR: Arg =
     Arg::optional("accessor", Kind::String, "How to reach the file (auto).");
@@ -106,7 +106,7 @@ pub(super) fn row(columns: &Columns, info: FileInfo) -> Row {
     Row::new(
         columns,
         vec![
-            Value::Str(info.path),
+            Value::Str(marked(info.path)),
             Value::Str(info.name),
             Value::from(info.size),
             mode.into(),
@@ -119,6 +119,12 @@ pub(super) fn row(columns: &Columns, info: FileInfo) -> Row {
             data,
         ],
     )
+}
+
+/// A path of an accessor as what it is.
+pub(super) fn marked(path: Text) -> Text {
+    let form = if path.first() == Some(&b'{') { PathForm::Inside } else { PathForm::Slashes };
+    path.into_path(form)
 }
 
 /// Kind and permissions as `ls -l` writes them: `drwxr-xr-x`.

@@ -6,10 +6,9 @@ use super::text::{bytes, shown};
 use crate::args::Args;
 use crate::budget::Fault;
 use crate::context::Context;
-use crate::engine::Scope;
+use crate::engine::{Path, Scope};
 use crate::registry::{Arg, Function, Kind};
-use crate::value::json::write_value;
-use crate::value::{RowBuilder, Value};
+use crate::value::{PathForm, Row, RowBuilder, Text, Value};
 
 const PATH_TYPE: Arg =
     Arg::optional("path_type", Kind::String, "`windows` or `ntfs` to use backslashes (linux).");
@@ -19,16 +18,14 @@ pub(super) static FUNCTIONS: &[&Function] = &[
     &Function::new(
         "basename",
         "The last component of a path.",
-        &[Arg::required("path", Kind::String, "The path."), SEPARATOR, PATH_TYPE],
-        |_, _, args| {
-            Ok(components(args, "path").last().map_or_else(|| "".into(), |last| Value::from(*last)))
-        },
+        &[Arg::required("path", Kind::Path, "The path."), SEPARATOR, PATH_TYPE],
+        |cx, _, args| Ok(parsed(cx, args).basename()),
     ),
     &Function::new(
         "dirname",
         "A path without its last component.",
-        &[Arg::required("path", Kind::String, "The path."), SEPARATOR, PATH_TYPE],
-        dirname,
+        &[Arg::required("path", Kind::Path, "The path."), SEPARATOR, PATH_TYPE],
+        |cx, _, args| Ok(Value::Str(parsed(cx, args).above().into_text())),
     ),
     &Function::new(
         "path_join",
@@ -43,10 +40,9 @@ pub(super) static FUNCTIONS: &[&Function] = &[
     &Function::new(
         "path_split",
         "The components of a path; NULL if there is none.",
-        &[Arg::required("path", Kind::String, "The path."), PATH_TYPE],
-        |_, _, args| {
-            let parts = components(args, "path");
-            let parts: Vec<Value> = parts.into_iter().map(Value::from).collect();
+        &[Arg::required("path", Kind::Path, "The path."), PATH_TYPE],
+        |cx, _, args| {
+            let parts = parsed(cx, args).into_components();
             Ok(if parts.is_empty() { Value::Null } else { parts.into() })
         },
     ),
@@ -85,21 +81,19 @@ fn separator(args: &Args) -> u8 {
     bytes(args, "sep").first().copied().unwrap_or(default)
 }
 
-fn components<'a>(args: &'a Args, name: &str) -> Vec<&'a [u8]> {
-    let separator = separator(args);
-    let is_end = |byte: &u8| *byte == separator || (separator == b'\\' && *byte == b'/');
-    bytes(args, name).split(is_end).filter(|part| is_component(separator, part)).collect()
+/// The argument `path`, as the path that it is or as `path_type` says.
+fn parsed(cx: &Context, args: &Args) -> Path {
+    let text = args.text("path").cloned().unwrap_or_default();
+    Path::of(cx, &text).unwrap_or_else(|| Path::parse(cx, form(args), &text))
+}
+
+fn form(args: &Args) -> PathForm {
+    if separator(args) == b'\\' { PathForm::Backslashes } else { PathForm::Slashes }
 }
 
 /// Names of this and the upper directory are left out, as in the original.
 fn is_component(separator: u8, part: &[u8]) -> bool {
     !part.is_empty() && (separator != b'/' || !matches!(part, b"." | b".."))
-}
-
-fn dirname(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
-    let parts = components(args, "path");
-    let above = parts.split_last().map_or(&[][..], |(_, above)| above);
-    Ok(Value::from(assembled(args, bytes(args, "path"), above)))
 }
 
 /// Components as a path that is absolute if `like` is.
@@ -130,7 +124,7 @@ fn path_join(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
             out.extend_from_slice(part);
         }
     }
-    Ok(out.into())
+    Ok(Value::Str(Text::from(out).into_path(form(args))))
 }
 
 fn relpath(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
@@ -167,31 +161,41 @@ fn cleaned(path: &[u8], separator: u8) -> Vec<&[u8]> {
 }
 
 /// Without an outer file a pathspec is the path; with one it is the JSON text that Velociraptor's accessors take.
-fn pathspec(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+fn pathspec(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     if let Some(text) = args.text("parse") {
-        return Ok(Value::Str(text.clone()));
+        let form = if text.first() == Some(&b'{') { PathForm::Inside } else { form(args) };
+        return Ok(Value::Str(Path::parse(cx, form, text).into_text()));
     }
     let path = match args.value("Path") {
         Some(Value::List(parts)) => {
             let parts: Vec<Vec<u8>> = parts.iter().map(|part| shown(part).into_owned()).collect();
-            let mut path = alloc::vec![separator(args)];
-            path.extend_from_slice(&parts.join(&separator(args)));
-            path
+            Text::from(parts.join(&separator(args)))
         }
-        Some(other) => shown(other).into_owned(),
-        None => Vec::new(),
+        Some(Value::Str(path)) => path.clone(),
+        Some(other) => Text::from(shown(other).into_owned()),
+        None => Text::default(),
     };
     if !args.has("DelegateAccessor") && !args.has("DelegatePath") && !args.has("Delegate") {
-        return Ok(Value::from(path));
+        let path = Path::of(cx, &path).unwrap_or_else(|| Path::parse(cx, form(args), &path));
+        return Ok(Value::Str(path.into_text()));
     }
-    let mut row = RowBuilder::new();
-    row.set("DelegateAccessor", bytes(args, "DelegateAccessor"));
-    match args.value("Delegate") {
-        Some(outer) => row.set("Delegate", outer.clone()),
-        None => row.set("DelegatePath", bytes(args, "DelegatePath")),
-    };
-    row.set("Path", path);
-    let mut out = Vec::new();
-    write_value(&row.build().into(), &mut out);
-    Ok(out.into())
+    let mut fields = RowBuilder::new();
+    for name in ["DelegateAccessor", "DelegatePath", "Delegate"] {
+        fields.set(name, args.value(name).cloned().unwrap_or_default());
+    }
+    if let Some(Value::Str(text)) = args.value("Delegate")
+        && let Some(inner) = read_inside(text)
+    {
+        fields.set("Delegate", inner);
+    }
+    fields.set("Path", path);
+    Ok(Value::Str(Path::inside(&fields.build()).into_text()))
+}
+
+/// The fields of the text of a path inside of another file.
+pub(super) fn read_inside(text: &[u8]) -> Option<Row> {
+    match super::json::parse(text).ok()? {
+        Value::Dict(fields) if text.first() == Some(&b'{') => Some(fields),
+        _ => None,
+    }
 }

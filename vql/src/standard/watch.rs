@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::file::ACCESSOR;
+use super::file::marked;
 use super::json;
 use super::stream::path;
 use crate::accessor::Accessor;
@@ -116,7 +117,7 @@ impl Rows for Watch {
                 cx.charge(1)?;
                 match self.form {
                     Form::Line => {
-                        let values = vec![Value::Str(file.path.clone()), Value::from(line)];
+                        let values = vec![Value::Str(marked(file.path.clone())), Value::from(line)];
                         return Ok(Step::Row(Row::new(&self.columns, values)));
                     }
                     Form::Object => {

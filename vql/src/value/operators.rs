@@ -61,6 +61,8 @@ pub(crate) fn less(left: &Value, right: &Value) -> bool {
             (Some(left), Some(right)) => less(left, right),
             (first, _) => first.is_none(),
         },
+        // Of dicts the numbers of members count, on this side only.
+        (Value::Dict(left), Value::Dict(right)) => left.len() < right.len(),
         (Value::Str(_), Value::Time(_)) | (Value::Time(_), Value::Str(_)) => {
             dates(left, right) == Some(Ordering::Less)
         }
@@ -296,7 +298,7 @@ fn wrapped(at: i64, length: usize) -> Option<usize> {
 }
 
 /// Negative positions count from the end.
-fn position(at: i64, length: usize) -> Option<usize> {
+pub(crate) fn position(at: i64, length: usize) -> Option<usize> {
     let length = i64::try_from(length).ok()?;
     usize::try_from(if at < 0 { at.checked_add(length)? } else { at }).ok()
 }

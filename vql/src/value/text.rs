@@ -13,13 +13,27 @@ use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 
 /// A byte string; clones share the bytes.
+///
+/// One that a host names as a path of files has members (`OSPath.Basename`) and grows by components (`OSPath + 'name'`);
+/// in everything else it is the text that it is printed as.
 #[derive(Clone)]
 pub struct Text(Repr);
 
 #[derive(Clone)]
 enum Repr {
     Fixed(&'static [u8]),
-    Shared(Arc<[u8]>),
+    Shared(Arc<[u8]>, Option<PathForm>),
+}
+
+/// How a path is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PathForm {
+    /// Components after slashes: `/a/b`.
+    Slashes,
+    /// Components between backslashes: `C:\a`.
+    Backslashes,
+    /// A JSON object that also says which file it is inside of, as `pathspec()` writes it.
+    Inside,
 }
 
 impl Text {
@@ -34,7 +48,36 @@ impl Text {
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Fixed(bytes) => bytes,
-            Repr::Shared(bytes) => bytes,
+            Repr::Shared(bytes, _) => bytes,
+        }
+    }
+
+    /// The same text as a path.
+    #[must_use]
+    pub fn into_path(self, form: PathForm) -> Self {
+        self.with_form(Some(form))
+    }
+
+    /// The same text, whatever it was, as one that is no path.
+    #[must_use]
+    pub fn into_plain(self) -> Self {
+        self.with_form(None)
+    }
+
+    fn with_form(self, form: Option<PathForm>) -> Self {
+        Self(match self.0 {
+            Repr::Shared(bytes, _) => Repr::Shared(bytes, form),
+            Repr::Fixed(bytes) if form.is_some() => Repr::Shared(Arc::from(bytes), form),
+            fixed @ Repr::Fixed(_) => fixed,
+        })
+    }
+
+    /// How the path is written, if the text is one.
+    #[must_use]
+    pub const fn path_form(&self) -> Option<PathForm> {
+        match self.0 {
+            Repr::Fixed(_) => None,
+            Repr::Shared(_, form) => form,
         }
     }
 
@@ -124,7 +167,7 @@ impl From<&str> for Text {
 
 impl From<&[u8]> for Text {
     fn from(bytes: &[u8]) -> Self {
-        if bytes.is_empty() { Self::default() } else { Self(Repr::Shared(Arc::from(bytes))) }
+        if bytes.is_empty() { Self::default() } else { Self(Repr::Shared(Arc::from(bytes), None)) }
     }
 }
 
@@ -136,6 +179,6 @@ impl From<String> for Text {
 
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Repr::Shared(Arc::from(bytes)))
+        Self(Repr::Shared(Arc::from(bytes), None))
     }
 }

@@ -55,7 +55,8 @@ impl Grammar {
 
     fn path(&mut self) -> String {
         let path = self.one(&["'/a/b.c'", "'a'", "''", "'/'", "'/a//b/'", "'/a/../b'", "'a b/c'"]);
-        match self.chance.below(6) {
+        match self.chance.below(8) {
+            6 | 7 => self.path_value(path),
             0 => format!("basename(path={path})"),
             1 => format!("dirname(path={path})"),
             2 => format!("path_split(path={path})"),
@@ -65,6 +66,38 @@ impl Grammar {
                 "commandline_split(command={})",
                 self.one(&["'a b'", "'a \"b c\" d'", "''"])
             ),
+        }
+    }
+
+    /// What is asked of a path, or done with it.
+    fn path_value(&mut self, path: &str) -> String {
+        let value = match self.chance.below(3) {
+            0 => format!("pathspec(Path={path})"),
+            1 => format!("pathspec(Path={path}, DelegateAccessor='file', DelegatePath='/z.zip')"),
+            _ => "pathspec(parse='/p/q/r')".to_owned(),
+        };
+        match self.chance.below(8) {
+            0 => format!("{value} + {}", self.text()),
+            1 => format!("({value} + ('k', 'l')).Dirname + 'm'"),
+            2 => format!("{value}[{}]", self.one(&["0", "1", "-1", "7", "-7"])),
+            3 => format!("({value} + 'e/f')[{}:{}]", self.bound(), self.bound()),
+            4 => format!("dirname(path={value} + 's/t') + 'u'"),
+            5 => format!("format(format='%v %T', args=({value}, {value}))"),
+            _ => {
+                let member = self.one(&[
+                    "Basename",
+                    "Components",
+                    "DelegateAccessor",
+                    "DelegatePath",
+                    "Dirname",
+                    "HumanString",
+                    "Path",
+                    "String",
+                    "Dirname.Basename",
+                    "None",
+                ]);
+                format!("({value} + 'n/o').{member}")
+            }
         }
     }
 
