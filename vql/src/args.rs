@@ -219,8 +219,10 @@ fn convert(
         Kind::Bool => Value::Bool(truth(cx, scope, &value)?),
         Kind::Int => to_int(name, &value)?,
         Kind::Float => to_float(name, &value)?,
-        Kind::String => Value::Str(to_text(name, &resolve(cx, scope, value)?)?.into_plain()),
-        Kind::Path => Value::Str(to_text(name, &resolve(cx, scope, value)?)?),
+        Kind::String | Kind::Path => {
+            let text = to_text(name, &resolve(cx, scope, value)?)?;
+            Value::Str(if kind == Kind::Path { text } else { text.into_plain() })
+        }
         Kind::List => to_list(resolve(cx, scope, value)?),
         Kind::Dict => to_dict(cx, name, value)?,
         Kind::Rows => return Ok(Given::Rows(RowSource::from(value))),

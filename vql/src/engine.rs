@@ -17,7 +17,7 @@ pub use scope::Scope;
 pub use stored::StoredQuery;
 
 pub(crate) use eval::{eval, member, resolve, truth};
-pub(crate) use path::Path;
+pub(crate) use path::PathRules;
 pub(crate) use scope::{Binding, Globals};
 pub(crate) use select::{guard, open as open_select};
 

@@ -93,6 +93,9 @@ pub const ROWS_REMEMBERED_MAX: usize = 10_000;
 /// Messages that `log()` remembers so as not to repeat them. A query has as many as its text has calls.
 pub const LOG_TEMPLATES_MAX: usize = 1_000;
 
+/// Bytes of a path that is taken apart, since each component takes memory of its own. Linux opens paths of 4 KB.
+pub const PATH_LEN_MAX: usize = 64 << 10;
+
 /// Components of one path pattern. Patterns that people write stay below ten.
 pub const GLOB_COMPONENTS_MAX: usize = 64;
 

@@ -13,11 +13,11 @@ use crate::accessor::Accessor;
 use crate::args::Args;
 use crate::budget::Fault;
 use crate::context::Context;
-use crate::engine::Scope;
+use crate::engine::{PathRules, Scope};
 use crate::rows::Rows;
 use crate::sorted::SortedMap;
 use crate::threads::Threads;
-use crate::value::{Row, Text, Value};
+use crate::value::Value;
 
 /// A source of rows, named after FROM.
 #[derive(Debug)]
@@ -306,12 +306,8 @@ pub struct Registry {
     /// What a session shows under the name of an accessor instead.
     shown: SortedMap<&'static str, AccessorEntry>,
     threads: Option<Arc<dyn Threads>>,
-    /// Reads the path of a file that is inside of another.
-    read_inside: Option<ReadInside>,
+    pub(crate) paths: Option<&'static PathRules>,
 }
-
-/// The object that the text of a path inside of another file is; nothing if it is none.
-pub(crate) type ReadInside = fn(&[u8]) -> Option<Row>;
 
 /// An accessor and what its use needs.
 #[derive(Clone, Debug)]
@@ -404,14 +400,6 @@ impl Registry {
     /// Lends threads to queries that ask for workers.
     pub fn lend_threads(&mut self, threads: Arc<dyn Threads>) {
         self.threads = Some(threads);
-    }
-
-    pub(crate) const fn read_inside_by(&mut self, read: ReadInside) {
-        self.read_inside = Some(read);
-    }
-
-    pub(crate) fn inside(&self, path: &Text) -> Option<Row> {
-        self.read_inside.and_then(|read| read(path))
     }
 
     #[cfg(feature = "threads")]

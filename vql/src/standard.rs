@@ -76,7 +76,7 @@ pub fn add_values(registry: &mut Registry) {
     registry.add_functions(&[&log::LOG]);
     registry.add_plugins(host::PLUGINS);
     registry.add_plugins(query::PLUGINS);
-    registry.read_inside_by(path::read_inside);
+    registry.paths = Some(&path::RULES);
     registry.add_accessor("data", &[], Arc::new(DataAccessor));
 }
 

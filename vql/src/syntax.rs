@@ -7,6 +7,7 @@ mod layout;
 mod lexer;
 mod parser;
 mod printer;
+pub mod walk;
 
 pub use layout::reformat;
 pub use lexer::Position;

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 pub use list::{List, Measure};
 pub use row::{Columns, Dict, Row, RowBuilder};
+pub(crate) use text::KNOWS_PATHS;
 pub use text::{PathForm, Text};
 pub use time::{Instant, Now, Time};
 

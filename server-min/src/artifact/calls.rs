@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use troodon_vql::Value;
-use troodon_vql::syntax::ast::{
-    Access, Argument, Body, Cell, Expr, Let, Operand, Select, Statement, Symbol,
-};
+use troodon_vql::syntax::ast::{Argument, Body, Expr, Operand, Statement, Symbol};
+use troodon_vql::syntax::calls::Callee;
+use troodon_vql::syntax::walk::{Visitor, walk, walk_expr};
 use troodon_vql::syntax::{parse_lambda, parse_program};
+use troodon_vql::{Text, Value};
 
 /// Plugins and functions that run a text, and the argument that has it.
 const RUNS_TEXT: [(&str, &str); 3] = [("query", "query"), ("eval", "func"), ("starl", "code")];
@@ -35,54 +35,39 @@ impl Calls {
                 self.queries.insert(binding.name.to_str_lossy().into_owned());
             }
         }
-        for statement in &program {
-            match statement {
-                Statement::Let(binding) => self.binding(binding),
-                Statement::Select(select) => self.select(select),
-            }
-        }
+        walk(&program, self);
     }
+}
 
-    fn binding(&mut self, binding: &Let) {
-        for parameter in binding.parameters.iter().flatten() {
-            parameter.default.iter().for_each(|value| self.operand(value));
-        }
-        match &binding.body {
-            Body::Select(select) => self.select(select),
-            Body::Expr(expr) => self.expr(expr),
-        }
-    }
-
-    fn select(&mut self, select: &Select) {
-        let path: Vec<_> = select.from.path.iter().map(|part| part.to_str_lossy()).collect();
-        self.call(&path.join("."), select.from.arguments.as_deref().unwrap_or_default());
-        for column in &select.columns {
-            match &column.body {
-                Cell::Star => {}
-                Cell::Select(inner) => self.select(inner),
-                Cell::Expr(expr) => self.expr(expr),
-            }
-        }
-        select.filter.iter().chain(&select.group).for_each(|expr| self.expr(expr));
-    }
-
-    fn call(&mut self, name: &str, arguments: &[Argument]) {
-        match name.strip_prefix("Artifact.") {
-            Some(artifact) => drop(self.artifacts.insert(artifact.to_owned())),
-            None => drop(self.names.insert(name.to_owned())),
-        }
-        for argument in arguments {
+impl Visitor for Calls {
+    fn call(&mut self, _: Callee, path: &[Text], arguments: Option<&[Argument]>) {
+        let name = path.iter().map(|part| part.to_str_lossy()).collect::<Vec<_>>().join(".");
+        for argument in arguments.unwrap_or_default() {
             let is_text = RUNS_TEXT
                 .iter()
                 .any(|(runner, text)| *runner == name && *argument.name == *text.as_bytes());
             let everything = &*argument.name == b"**" && RUNS_TEXT.iter().any(|(n, _)| *n == name);
             if everything || (is_text && !self.is_known(&argument.value)) {
-                self.runs = Some(name.to_owned());
+                self.runs = Some(name.clone());
             }
-            self.operand(&argument.value);
+        }
+        match name.strip_prefix("Artifact.") {
+            Some(artifact) => drop(self.artifacts.insert(artifact.to_owned())),
+            None => drop(self.names.insert(name)),
         }
     }
 
+    /// A text may be a lambda or a query that somebody runs.
+    fn literal(&mut self, value: &Value) {
+        let Some(text) = value.as_text().filter(|text| text.contains(&b'(')) else { return };
+        match parse_lambda(text) {
+            Ok(lambda) => walk_expr(&lambda.body, self),
+            Err(_) => self.add(&text.to_str_lossy()),
+        }
+    }
+}
+
+impl Calls {
     /// Whether the definition itself says what this is.
     fn is_known(&self, operand: &Operand) -> bool {
         match operand {
@@ -96,64 +81,6 @@ impl Calls {
                 },
                 _ => false,
             },
-        }
-    }
-
-    fn operand(&mut self, operand: &Operand) {
-        match operand {
-            Operand::Select(select) => self.select(select),
-            Operand::Array(list, _) => list.iter().for_each(|expr| self.expr(expr)),
-            Operand::Expr(expr) => self.expr(expr),
-        }
-    }
-
-    fn expr(&mut self, expr: &Expr) {
-        match expr {
-            Expr::And(first, rest) | Expr::Or(first, rest) => {
-                self.expr(first);
-                rest.iter().for_each(|term| self.expr(&term.expr));
-            }
-            Expr::Not(inner) | Expr::Paren(inner) => self.expr(inner),
-            Expr::Compare(first, rest) => {
-                self.expr(first);
-                rest.iter().for_each(|(_, inner)| self.expr(inner));
-            }
-            Expr::Sum(first, rest) => {
-                self.expr(first);
-                rest.iter().for_each(|(_, inner)| self.expr(inner));
-            }
-            Expr::Product(first, rest) => {
-                self.expr(first);
-                rest.iter().for_each(|(_, inner)| self.expr(inner));
-            }
-            Expr::Member(first, rest) => {
-                self.expr(first);
-                rest.iter().for_each(|access| self.access(access));
-            }
-            Expr::Call(call) => {
-                let path = call.symbol.path.iter().map(|part| part.to_str_lossy());
-                self.call(&path.collect::<Vec<_>>().join("."), &call.arguments);
-            }
-            Expr::List(list, _) => list.iter().for_each(|inner| self.expr(inner)),
-            Expr::Literal(literal) => self.literal(&literal.value),
-            Expr::Symbol(_) => {}
-        }
-    }
-
-    fn access(&mut self, access: &Access) {
-        match access {
-            Access::Index(expr) => self.expr(expr),
-            Access::Slice(from, to) => from.iter().chain(to).for_each(|expr| self.expr(expr)),
-            Access::Field(_) => {}
-        }
-    }
-
-    /// A text may be a lambda or a query that somebody runs.
-    fn literal(&mut self, value: &Value) {
-        let Some(text) = value.as_text().filter(|text| text.contains(&b'(')) else { return };
-        match parse_lambda(text) {
-            Ok(lambda) => self.expr(&lambda.body),
-            Err(_) => self.add(&text.to_str_lossy()),
         }
     }
 }

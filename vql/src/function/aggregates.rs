@@ -21,7 +21,7 @@ pub(super) static COUNT: Function = Function::fold(
 pub(super) static SUM: Function = Function::fold(
     "sum",
     "Adds up the whole numbers so far; of fractions the part before the point counts.",
-    &[Arg::required("item", Kind::Resolved, "The number to add; for what is none sum() is NULL.")],
+    &[Arg::required("item", Kind::Resolved, "The number to add; what is none is left out.")],
     |_, _, args, state| {
         let Some(item) = args.value("item").and_then(number).map(truncated) else {
             return Ok(Value::Null);

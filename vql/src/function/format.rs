@@ -157,7 +157,7 @@ impl Directive {
         }
         match self.text(verb, value) {
             // Go pads the members of a structure, and this one has none.
-            Some(text) if text == b"{}" => out.extend_from_slice(&text),
+            Some(text) if value.is_null() && text == b"{}" => out.extend_from_slice(&text),
             Some(text) => self.pad(&text, out),
             None => {
                 out.extend_from_slice(format!("%!{verb}({}=", value.type_name()).as_bytes());
@@ -177,9 +177,9 @@ impl Directive {
             (_, Value::Null) => b"{}".to_vec(),
             ('v' | 's', Value::Str(text)) => self.cut(text).to_vec(),
             ('v', Value::Int(number)) => self.integer(*number, "").into_bytes(),
-            ('v' | 's', Value::Time(time)) => whole(*time).into_bytes(),
-            ('q' | 'x' | 'X', Value::Time(time)) => {
-                return self.text(verb, &Value::from(whole(*time)));
+            ('v' | 's' | 'q' | 'x' | 'X', Value::Time(time)) => {
+                let whole = Time::from_seconds(time.seconds()).to_string();
+                return self.text(verb, &Value::from(whole));
             }
             ('q' | 'x' | 'X', Value::Dict(_)) => {
                 return self.text(verb, &Value::from(scalar_text(value)));
@@ -273,25 +273,14 @@ impl Directive {
 
     fn pad(&self, text: &[u8], out: &mut Vec<u8>) {
         let letters = String::from_utf8_lossy(text).chars().count();
-        // Go also puts zeros before what is no number, behind a sign.
-        let (filler, sign) = match text {
-            _ if self.minus || !self.zero => (b' ', 0),
-            [b'-', b'0'..=b'9', ..] => (b'0', 1),
-            _ => (b'0', 0),
-        };
+        // Go also puts zeros before what is no number.
+        let filler = if self.zero && !self.minus { b'0' } else { b' ' };
         let filling = alloc::vec![filler; self.width.saturating_sub(letters)];
         let (before, after) = if self.minus { (&[][..], &*filling) } else { (&*filling, &[][..]) };
-        let (sign, text) = text.split_at_checked(sign).unwrap_or((&[], text));
-        out.extend_from_slice(sign);
         out.extend_from_slice(before);
         out.extend_from_slice(text);
         out.extend_from_slice(after);
     }
-}
-
-/// A time without its fraction, as Go prints it here.
-fn whole(time: Time) -> String {
-    Time::from_seconds(time.seconds()).to_string()
 }
 
 /// A number in the template, or `*` for the next value.

@@ -11,7 +11,7 @@ use crate::engine::{Scope, truth};
 use crate::pattern::{Case, Pattern};
 use crate::registry::{Arg, Function, Kind};
 use crate::rows::{RowSource, Step};
-use crate::value::{Dict, RowBuilder, Text, Value};
+use crate::value::{Dict, Row, RowBuilder, Text, Value};
 
 const TEST_ARGS: &[Arg] = &[
     Arg::required("items", Kind::List, "The elements."),
@@ -243,19 +243,35 @@ fn to_dict(cx: &mut Context, scope: &Scope, args: &Args) -> Result<Value, Fault>
         Some(source) => source,
         None => return Ok(Value::Null),
     };
-    let mut rows = source.open(cx, scope)?;
-    let mut dict = RowBuilder::new();
-    loop {
-        match rows.next(cx)? {
-            Step::Row(row) => {
-                cx.charge(1)?;
-                let Some(key) = row.get(b"_key") else { continue };
-                let key = Text::from(shown(key).into_owned());
-                dict.set(key, row.get(b"_value").cloned().unwrap_or_default());
+    dict_of(cx, scope, source, &|row| {
+        let key = Text::from(shown(row.get(b"_key")?).into_owned());
+        Some((key, row.get(b"_value").cloned().unwrap_or_default()))
+    })
+}
+
+/// A dict of what `entry` makes of each row of a query, which runs to its end.
+pub(super) fn dict_of(
+    cx: &mut Context,
+    scope: &Scope,
+    source: &RowSource,
+    entry: &dyn Fn(Row) -> Option<(Text, Value)>,
+) -> Result<Value, Fault> {
+    // A function cannot be left in the middle, so that the fuel of a step is no reason to wait.
+    cx.run_through(|cx| {
+        let mut rows = source.open(cx, scope)?;
+        let (mut dict, mut held) = (RowBuilder::new(), cx.ledger.open());
+        loop {
+            cx.charge(1)?;
+            match rows.next(cx)? {
+                Step::Row(row) => {
+                    let Some((key, value)) = entry(row) else { continue };
+                    held.take(key.len().saturating_add(value.measure().bytes))?;
+                    dict.set(key, value);
+                }
+                Step::Yield => {}
+                Step::Pending(_) => return Err(Fault::error("an event query has no last row")),
+                Step::End => return Ok(dict.build().into()),
             }
-            Step::Yield => {}
-            Step::Pending(_) => return Err(Fault::error("an event query has no last row")),
-            Step::End => return Ok(dict.build().into()),
         }
-    }
+    })
 }

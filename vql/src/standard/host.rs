@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use core::time::Duration;
 
+use super::collection::dict_of;
 use super::text::{bytes, shown};
 use crate::args::Args;
 use crate::budget::Fault;
@@ -12,7 +13,7 @@ use crate::engine::Scope;
 use crate::registry::{Arg, FoldState, Found, Function, Kind, Plugin};
 use crate::rows::{Rows, Step};
 use crate::value::operators::number;
-use crate::value::{Columns, Instant, Row, RowBuilder, Text, Time, Value};
+use crate::value::{Columns, Instant, Row, Text, Time, Value};
 
 /// Random bytes from the host; `rand()` and `uuid()` find it as the extension `Box<dyn Entropy>`.
 pub trait Entropy: Send + Sync {
@@ -127,20 +128,10 @@ fn version(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
 fn memoize(cx: &mut Context, scope: &Scope, args: &Args) -> Result<Value, Fault> {
     let Some(source) = args.rows("query") else { return Ok(Value::Null) };
     let key = bytes(args, "key");
-    let mut rows = source.open(cx, scope)?;
-    let mut dict = RowBuilder::new();
-    loop {
-        match rows.next(cx)? {
-            Step::Row(row) => {
-                cx.charge(1)?;
-                let key = row.get(key).map(|key| Text::from(shown(key).into_owned()));
-                dict.set(key.unwrap_or_default(), row);
-            }
-            Step::Yield => {}
-            Step::Pending(_) => return Err(Fault::error("an event query has no last row")),
-            Step::End => return Ok(dict.build().into()),
-        }
-    }
+    dict_of(cx, scope, source, &|row| {
+        let key = row.get(key).map(|key| Text::from(shown(key).into_owned()));
+        Some((key.unwrap_or_default(), row.into()))
+    })
 }
 
 fn rate(_: &mut Context, _: &Scope, args: &Args, state: &mut FoldState) -> Result<Value, Fault> {

@@ -1,14 +1,21 @@
 //! Functions over paths of files.
 
+mod value;
+
 use alloc::vec::Vec;
+
+pub(super) use value::RULES;
+
+use value::{Path, read_inside};
 
 use super::text::{bytes, shown};
 use crate::args::Args;
 use crate::budget::Fault;
 use crate::context::Context;
-use crate::engine::{Path, Scope};
+use crate::engine::Scope;
+use crate::limits::PATH_LEN_MAX;
 use crate::registry::{Arg, Function, Kind};
-use crate::value::{PathForm, Row, RowBuilder, Text, Value};
+use crate::value::{PathForm, RowBuilder, Text, Value};
 
 const PATH_TYPE: Arg =
     Arg::optional("path_type", Kind::String, "`windows` or `ntfs` to use backslashes (linux).");
@@ -19,13 +26,13 @@ pub(super) static FUNCTIONS: &[&Function] = &[
         "basename",
         "The last component of a path.",
         &[Arg::required("path", Kind::Path, "The path."), SEPARATOR, PATH_TYPE],
-        |cx, _, args| Ok(parsed(cx, args).basename()),
+        |_, _, args| Ok(parsed(args)?.basename()),
     ),
     &Function::new(
         "dirname",
         "A path without its last component.",
         &[Arg::required("path", Kind::Path, "The path."), SEPARATOR, PATH_TYPE],
-        |cx, _, args| Ok(Value::Str(parsed(cx, args).above().into_text())),
+        |_, _, args| Ok(Value::Str(parsed(args)?.above().into_text())),
     ),
     &Function::new(
         "path_join",
@@ -41,8 +48,8 @@ pub(super) static FUNCTIONS: &[&Function] = &[
         "path_split",
         "The components of a path; NULL if there is none.",
         &[Arg::required("path", Kind::Path, "The path."), PATH_TYPE],
-        |cx, _, args| {
-            let parts = parsed(cx, args).into_components();
+        |_, _, args| {
+            let parts = parsed(args)?.into_components();
             Ok(if parts.is_empty() { Value::Null } else { parts.into() })
         },
     ),
@@ -82,9 +89,13 @@ fn separator(args: &Args) -> u8 {
 }
 
 /// The argument `path`, as the path that it is or as `path_type` says.
-fn parsed(cx: &Context, args: &Args) -> Path {
+fn parsed(args: &Args) -> Result<Path, Fault> {
     let text = args.text("path").cloned().unwrap_or_default();
-    Path::of(cx, &text).unwrap_or_else(|| Path::parse(cx, form(args), &text))
+    taken_apart(args, &text)
+}
+
+fn taken_apart(args: &Args, text: &Text) -> Result<Path, Fault> {
+    Path::parse(text.path_form().unwrap_or_else(|| form(args)), text)
 }
 
 fn form(args: &Args) -> PathForm {
@@ -161,10 +172,10 @@ fn cleaned(path: &[u8], separator: u8) -> Vec<&[u8]> {
 }
 
 /// Without an outer file a pathspec is the path; with one it is the JSON text that Velociraptor's accessors take.
-fn pathspec(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+fn pathspec(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     if let Some(text) = args.text("parse") {
         let form = if text.first() == Some(&b'{') { PathForm::Inside } else { form(args) };
-        return Ok(Value::Str(Path::parse(cx, form, text).into_text()));
+        return Ok(Value::Str(Path::parse(form, text)?.into_text()));
     }
     let path = match args.value("Path") {
         Some(Value::List(parts)) => {
@@ -176,12 +187,18 @@ fn pathspec(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
         None => Text::default(),
     };
     if !args.has("DelegateAccessor") && !args.has("DelegatePath") && !args.has("Delegate") {
-        let path = Path::of(cx, &path).unwrap_or_else(|| Path::parse(cx, form(args), &path));
-        return Ok(Value::Str(path.into_text()));
+        // No text is no path, rather than the root.
+        if path.is_empty() {
+            return Ok(Value::Str(path.into_path(form(args))));
+        }
+        return Ok(Value::Str(taken_apart(args, &path)?.into_text()));
     }
     let mut fields = RowBuilder::new();
     for name in ["DelegateAccessor", "DelegatePath", "Delegate"] {
         fields.set(name, args.value(name).cloned().unwrap_or_default());
+    }
+    if path.len() > PATH_LEN_MAX {
+        return Err(Fault::error("the path is too long"));
     }
     if let Some(Value::Str(text)) = args.value("Delegate")
         && let Some(inner) = read_inside(text)
@@ -190,12 +207,4 @@ fn pathspec(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     }
     fields.set("Path", path);
     Ok(Value::Str(Path::inside(&fields.build()).into_text()))
-}
-
-/// The fields of the text of a path inside of another file.
-pub(super) fn read_inside(text: &[u8]) -> Option<Row> {
-    match super::json::parse(text).ok()? {
-        Value::Dict(fields) if text.first() == Some(&b'{') => Some(fields),
-        _ => None,
-    }
 }

@@ -3,8 +3,9 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::ast::{Access, Argument, Body, Cell, Expr, From, Literal, Operand, Select, Statement};
+use super::ast::{Argument, Expr, Literal, Operand, Statement};
 use super::parser::parse_lambda;
+use super::walk::{Visitor, walk, walk_expr};
 use crate::value::{Text, Value};
 
 /// What statements call, and which names they bind themselves.
@@ -50,126 +51,45 @@ impl Callee {
     }
 }
 
-/// Gathers all calls of statements. The tree is as deep as the parser allows.
+/// Gathers all calls of statements.
 #[must_use]
 pub fn calls(statements: &[Statement]) -> Calls {
     let mut found = Calls::default();
     for statement in statements {
-        match statement {
-            Statement::Select(select) => found.select(select),
-            Statement::Let(bound) => {
-                found.bound.insert(bound.name.clone());
-                for parameter in bound.parameters.iter().flatten() {
-                    found.bound.insert(parameter.name.clone());
-                    parameter.default.iter().for_each(|default| found.operand(default));
-                }
-                match &bound.body {
-                    Body::Select(select) => found.select(select),
-                    Body::Expr(expr) => found.expr(expr),
-                }
-            }
+        if let Statement::Let(bound) = statement {
+            found.bound.insert(bound.name.clone());
+            let parameters = bound.parameters.iter().flatten();
+            found.bound.extend(parameters.map(|parameter| parameter.name.clone()));
         }
     }
+    walk(statements, &mut found);
     found
 }
 
-impl Calls {
-    fn select(&mut self, select: &Select) {
-        for column in &select.columns {
-            match &column.body {
-                Cell::Star => {}
-                Cell::Select(select) => self.select(select),
-                Cell::Expr(expr) => self.expr(expr),
-            }
-        }
-        // Without parentheses it may be any variable of the moment.
-        if let From { path, arguments: Some(arguments) } = &select.from {
-            self.call(Callee::Plugin, path, arguments);
-        }
-        [&select.filter, &select.group].into_iter().flatten().for_each(|expr| self.expr(expr));
+impl Visitor for Calls {
+    fn call(&mut self, kind: Callee, path: &[Text], arguments: Option<&[Argument]>) {
+        let Some(arguments) = arguments else { return };
+        let arguments = arguments.iter().map(|argument| argument.name.clone()).collect();
+        self.calls.push(Call { kind, path: path.to_vec(), arguments });
     }
 
-    fn call(&mut self, kind: Callee, path: &[Text], arguments: &[Argument]) {
-        self.calls.push(Call {
-            kind,
-            path: path.to_vec(),
-            arguments: arguments.iter().map(|argument| argument.name.clone()).collect(),
-        });
-        for Argument { name, value } in arguments {
-            let names_accessor = *name == "accessor" || *name == "DelegateAccessor";
-            match value {
-                Operand::Expr(expr) if names_accessor && let Some(text) = text_of(expr) => {
-                    let path = alloc::vec![text.clone()];
-                    let arguments = Vec::new();
-                    self.calls.push(Call { kind: Callee::Accessor, path, arguments });
-                }
-                Operand::Expr(expr) => {
-                    self.lambda(expr);
-                    self.expr(expr);
-                }
-                other => self.operand(other),
-            }
-        }
-    }
-
-    /// The body of a lambda, if a text is one.
-    fn lambda(&mut self, expr: &Expr) {
-        let Some(text) = text_of(expr).filter(|text| has_arrow(text)) else { return };
-        let Ok(lambda) = parse_lambda(text) else { return };
-        self.bound.extend(lambda.parameters);
-        self.expr(&lambda.body);
-    }
-
-    fn operand(&mut self, operand: &Operand) {
-        match operand {
-            Operand::Select(select) => self.select(select),
-            Operand::Array(items, _) => items.iter().for_each(|item| self.expr(item)),
-            Operand::Expr(expr) => self.expr(expr),
-        }
-    }
-
-    fn expr(&mut self, expr: &Expr) {
-        match expr {
-            Expr::And(first, terms) | Expr::Or(first, terms) => {
-                self.expr(first);
-                terms.iter().for_each(|term| self.expr(&term.expr));
-            }
-            Expr::Not(inner) | Expr::Paren(inner) => self.expr(inner),
-            Expr::Compare(left, tests) => {
-                self.expr(left);
-                tests.iter().for_each(|(_, right)| self.expr(right));
-            }
-            Expr::Sum(first, terms) => {
-                self.expr(first);
-                terms.iter().for_each(|(_, term)| self.expr(term));
-            }
-            Expr::Product(first, factors) => {
-                self.expr(first);
-                factors.iter().for_each(|(_, factor)| self.expr(factor));
-            }
-            Expr::Member(value, steps) => {
-                self.expr(value);
-                steps.iter().for_each(|step| self.access(step));
-            }
-            Expr::Call(call) => self.call(Callee::Function, &call.symbol.path, &call.arguments),
-            Expr::List(items, _) => items.iter().for_each(|item| self.expr(item)),
-            Expr::Symbol(_) | Expr::Literal(_) => {}
-        }
-    }
-
-    fn access(&mut self, step: &Access) {
-        match step {
-            Access::Index(index) => self.expr(index),
-            Access::Slice(from, to) => {
-                [from, to].into_iter().flatten().for_each(|bound| self.expr(bound));
-            }
-            Access::Field(_) => {}
+    fn argument(&mut self, argument: &Argument) {
+        let Some(text) = text_of(&argument.value) else { return };
+        if argument.name == "accessor" || argument.name == "DelegateAccessor" {
+            let path = alloc::vec![text.clone()];
+            self.calls.push(Call { kind: Callee::Accessor, path, arguments: Vec::new() });
+        } else if has_arrow(text)
+            && let Ok(lambda) = parse_lambda(text)
+        {
+            self.bound.extend(lambda.parameters);
+            walk_expr(&lambda.body, self);
         }
     }
 }
 
-fn text_of(expr: &Expr) -> Option<&Text> {
-    match expr {
+fn text_of(operand: &Operand) -> Option<&Text> {
+    let Operand::Expr(expr) = operand else { return None };
+    match &**expr {
         Expr::Literal(Literal { value: Value::Str(text), .. }) => Some(text),
         _ => None,
     }

@@ -12,6 +12,9 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 
+/// On hosts that count flash (without the feature `paths`) a path is a text like any other.
+pub(crate) const KNOWS_PATHS: bool = cfg!(feature = "paths");
+
 /// A byte string; clones share the bytes.
 ///
 /// One that a host names as a path of files has members (`OSPath.Basename`) and grows by components (`OSPath + 'name'`);
@@ -22,7 +25,8 @@ pub struct Text(Repr);
 #[derive(Clone)]
 enum Repr {
     Fixed(&'static [u8]),
-    Shared(Arc<[u8]>, Option<PathForm>),
+    Shared(Arc<[u8]>),
+    Path(Arc<[u8]>, PathForm),
 }
 
 /// How a path is written.
@@ -48,27 +52,28 @@ impl Text {
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Fixed(bytes) => bytes,
-            Repr::Shared(bytes, _) => bytes,
+            Repr::Shared(bytes) | Repr::Path(bytes, _) => bytes,
         }
     }
 
     /// The same text as a path.
     #[must_use]
     pub fn into_path(self, form: PathForm) -> Self {
-        self.with_form(Some(form))
+        if !KNOWS_PATHS {
+            return self;
+        }
+        Self(match self.0 {
+            Repr::Fixed(bytes) => Repr::Path(Arc::from(bytes), form),
+            Repr::Shared(bytes) | Repr::Path(bytes, _) => Repr::Path(bytes, form),
+        })
     }
 
     /// The same text, whatever it was, as one that is no path.
     #[must_use]
     pub fn into_plain(self) -> Self {
-        self.with_form(None)
-    }
-
-    fn with_form(self, form: Option<PathForm>) -> Self {
         Self(match self.0 {
-            Repr::Shared(bytes, _) => Repr::Shared(bytes, form),
-            Repr::Fixed(bytes) if form.is_some() => Repr::Shared(Arc::from(bytes), form),
-            fixed @ Repr::Fixed(_) => fixed,
+            Repr::Path(bytes, _) => Repr::Shared(bytes),
+            plain => plain,
         })
     }
 
@@ -76,8 +81,8 @@ impl Text {
     #[must_use]
     pub const fn path_form(&self) -> Option<PathForm> {
         match self.0 {
-            Repr::Fixed(_) => None,
-            Repr::Shared(_, form) => form,
+            Repr::Path(_, form) if KNOWS_PATHS => Some(form),
+            _ => None,
         }
     }
 
@@ -167,7 +172,7 @@ impl From<&str> for Text {
 
 impl From<&[u8]> for Text {
     fn from(bytes: &[u8]) -> Self {
-        if bytes.is_empty() { Self::default() } else { Self(Repr::Shared(Arc::from(bytes), None)) }
+        if bytes.is_empty() { Self::default() } else { Self(Repr::Shared(Arc::from(bytes))) }
     }
 }
 
@@ -179,6 +184,6 @@ impl From<String> for Text {
 
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Repr::Shared(Arc::from(bytes), None))
+        Self(Repr::Shared(Arc::from(bytes)))
     }
 }
