@@ -65,7 +65,7 @@ impl View {
     }
 
     fn link(&self, sort: &str, start: u64) -> String {
-        let mut query = Serializer::new(String::from("?"));
+        let mut query = Serializer::for_suffix(String::from("?"), 1);
         query.extend_pairs(self.rest.iter());
         query.extend_pairs(self.name.iter().map(|name| ("name", name)));
         query.extend_pairs(self.columns.iter().map(|column| ("column", column)));
