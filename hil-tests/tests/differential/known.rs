@@ -68,8 +68,8 @@ fn of_another_kind(query: &str, own: Rows<'_>, real: Rows<'_>) -> Option<&'stati
     if own.is_none() && has("* 9223372036854775807") {
         return Some("a text beyond the budget ends the query here");
     }
-    if has("d>'") && here("%!d(*ordereddict.Dict=") {
-        return Some("a dict in place of a number is JSON here, its place in memory there");
+    if here("(*ordereddict.Dict=") && there("&{{{") {
+        return Some("a dict in place of a number is JSON here, its insides in memory there");
     }
     if ["str(str={ SELECT", "array=({ SELECT", "value={ SELECT"].iter().any(|part| has(part)) {
         return Some("a query as text or element is its rows here, an address or its tree there");
