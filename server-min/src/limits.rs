@@ -41,8 +41,8 @@ pub const CODE_SECONDS: u64 = 300;
 pub const CODE_TRIES: u32 = 3;
 /// Microseconds between two notes that a session is used.
 pub const SESSION_NOTED_US: u64 = 60_000_000;
-/// Bytes of what a browser says about itself that are kept.
-pub const BROWSER_BYTES: usize = 256;
+/// Characters of what a browser says about itself that are kept.
+pub const BROWSER_CHARS: usize = 256;
 /// Sessions of the web pages; the one that was used longest ago gives way.
 pub const SESSIONS: usize = 1_000;
 /// Seconds without a page after which a session ends.

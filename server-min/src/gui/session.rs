@@ -63,7 +63,7 @@ pub(super) fn begin(
         until_us: now_us.saturating_add(lasts_us),
         used_us: now_us,
         address: origin.address,
-        browser: origin.browser.chars().take(limits::BROWSER_BYTES / 4).collect(),
+        browser: origin.browser.chars().take(limits::BROWSER_CHARS).collect(),
     };
     store.write(move |db| session::begin(db, &session, IDLE_US, limits::SESSIONS))
 }
