@@ -136,7 +136,7 @@ impl Rows for Call {
             };
             let now = Now { instant: cx.instant(), time: cx.now() };
             let event =
-                query.step(&mut self.session, now, limits::CALL_FUEL).map_err(Fault::Stop)?;
+                query.step(&mut self.session, now, limits::CALL_FUEL).map_err(Fault::from)?;
             match (event, part.role.clone()) {
                 (Event::Row(row), Role::Source(source)) => {
                     cx.charge(1)?;

@@ -118,5 +118,5 @@ fn fault(path: &Text, why: &io::Error) -> Fault {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Level::Debug,
         _ => Level::Default,
     };
-    Fault::Log(level, format!("{path}: {why}"))
+    Fault::log(level, format!("{path}: {why}"))
 }

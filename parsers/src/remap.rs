@@ -178,7 +178,7 @@ impl View {
     fn source(&self, cx: &Context, parts: &[Text]) -> Result<(Arc<dyn Accessor>, Text), Fault> {
         let mount = self.0.iter().find(|mount| parts.starts_with(&mount.on));
         let mount = mount.ok_or_else(|| {
-            Fault::Log(Level::Debug, format!("{}: nothing is mounted there", joined(parts)))
+            Fault::log(Level::Debug, format!("{}: nothing is mounted there", joined(parts)))
         })?;
         let rest = parts.get(mount.on.len()..).unwrap_or_default();
         let path = if rest.is_empty() {

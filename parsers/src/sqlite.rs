@@ -50,10 +50,10 @@ fn sqlite(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Faul
     let mut log = path.to_vec();
     log.extend_from_slice(b"-wal");
     // Most databases have none.
-    if let Err(stop @ Fault::Stop(_)) =
-        copied(cx, &args, &Text::from(log), &folder.path().join("db-wal"))
+    if let Err(fault) = copied(cx, &args, &Text::from(log), &folder.path().join("db-wal"))
+        && fault.stop().is_some()
     {
-        return Err(stop);
+        return Err(fault);
     }
     let sql = args.string("query").unwrap_or_default();
     let values = args.list("args").map_or_else(Vec::new, |list| list.iter().map(cell).collect());

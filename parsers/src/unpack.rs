@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rawzip::ReaderAt;
-use troodon_vql::{Fault, Reader};
+use troodon_vql::{Failure, Fault, Reader};
 
 use crate::limits::{UNPACK_PIECE_LEN, UNPACK_REWINDS_MAX, UNPACKED_LEN_MAX};
 
@@ -104,8 +104,8 @@ impl Reader for Unpacked {
 
 /// What a fault says, for a library that only knows errors of input.
 fn text(fault: &Fault) -> String {
-    match fault {
-        Fault::Log(_, text) => text.clone(),
-        Fault::Stop(stop) => stop.to_string(),
+    match fault.failure() {
+        Failure::Log(_, text) => text.clone(),
+        Failure::Stop(stop) => stop.to_string(),
     }
 }

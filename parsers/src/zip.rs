@@ -89,7 +89,7 @@ impl Accessor for ZipAccessor {
 }
 
 fn absent(path: &Text) -> Fault {
-    Fault::Log(Level::Debug, format!("{path}: not in the archive"))
+    Fault::log(Level::Debug, format!("{path}: not in the archive"))
 }
 
 fn archive(cx: &mut Context, path: &Text) -> Result<(Pathspec, Arc<Archive>), Fault> {

@@ -1,5 +1,6 @@
 //! How much a query may use, and how it is told that it used too much.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
@@ -79,14 +80,22 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Why a query cannot go on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Why a query cannot go on. One word, since every level of the evaluator hands it on.
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Stop {
     /// The budget is exceeded.
-    Budget(Limit),
+    Budget(Box<Limit>),
     /// The host set the [`Interrupt`].
     Interrupted,
+}
+
+impl From<Limit> for Stop {
+    #[cold]
+    #[inline(never)]
+    fn from(limit: Limit) -> Self {
+        Self::Budget(Box::new(limit))
+    }
 }
 
 impl fmt::Display for Stop {
@@ -100,9 +109,13 @@ impl fmt::Display for Stop {
 
 impl core::error::Error for Stop {}
 
-/// How the body of a plugin or function fails.
+/// How the body of a plugin or function fails. One word, as [`Stop`] is.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Fault {
+pub struct Fault(Box<Failure>);
+
+/// What a [`Fault`] is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Failure {
     /// The whole query stops.
     Stop(Stop),
     /// The message is logged after the name of the plugin or function, which ends or is NULL.
@@ -114,19 +127,50 @@ impl Fault {
     /// marked as failed.
     #[must_use]
     pub fn error(message: impl Into<String>) -> Self {
-        Self::Log(Level::Error, message.into())
+        Self::log(Level::Error, message.into())
     }
 
     /// Something that the machine under examination does not have or does not let us do.
     #[must_use]
     pub fn note(message: impl Into<String>) -> Self {
-        Self::Log(Level::Default, message.into())
+        Self::log(Level::Default, message.into())
+    }
+
+    /// A message of any level.
+    #[cold]
+    #[inline(never)]
+    #[must_use]
+    pub fn log(level: Level, message: String) -> Self {
+        Self(Box::new(Failure::Log(level, message)))
+    }
+
+    /// Why the whole query stops, if it does.
+    #[must_use]
+    pub const fn stop(&self) -> Option<&Stop> {
+        match &*self.0 {
+            Failure::Stop(stop) => Some(stop),
+            Failure::Log(..) => None,
+        }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub const fn failure(&self) -> &Failure {
+        &self.0
+    }
+
+    /// What it is, to be taken apart.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        *self.0
     }
 }
 
 impl From<Stop> for Fault {
+    #[cold]
+    #[inline(never)]
     fn from(stop: Stop) -> Self {
-        Self::Stop(stop)
+        Self(Box::new(Failure::Stop(stop)))
     }
 }
 
@@ -239,7 +283,7 @@ impl Held {
         let before = self.ledger.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes = self.bytes.saturating_add(bytes);
         if before.checked_add(bytes).is_none_or(|sum| sum > max) {
-            return Err(Stop::Budget(Limit::HeldBytes(max)));
+            return Err(Limit::HeldBytes(max).into());
         }
         Ok(())
     }

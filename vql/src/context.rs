@@ -12,7 +12,7 @@ use spin::Mutex;
 
 use crate::access::{Access, DangerAllowAll, Permission};
 use crate::accessor::Accessor;
-use crate::budget::{Budget, Fault, Interrupt, Ledger, Level, Limit, Stop};
+use crate::budget::{Budget, Failure, Fault, Interrupt, Ledger, Level, Limit, Stop};
 use crate::engine::State;
 use crate::limits::{LOG_BYTES_MAX, LOG_MESSAGES_MAX};
 use crate::pattern::{Case, Pattern, Patterns};
@@ -186,9 +186,9 @@ impl Context {
 
     /// Logs a fault after the name of the plugin or function; passes a stop on.
     pub(crate) fn report(&mut self, name: &str, fault: Fault) -> Result<(), Stop> {
-        match fault {
-            Fault::Stop(stop) => return Err(stop),
-            Fault::Log(level, message) => self.log(level, format_args!("{name}: {message}")),
+        match fault.into_failure() {
+            Failure::Stop(stop) => return Err(stop),
+            Failure::Log(level, message) => self.log(level, format_args!("{name}: {message}")),
         }
         Ok(())
     }
@@ -217,7 +217,7 @@ impl Context {
         self.steps = self.steps.saturating_add(steps);
         self.fuel = self.fuel.saturating_sub(steps);
         match self.budget.steps {
-            Some(max) if self.steps > max => Err(Stop::Budget(Limit::Steps(max))),
+            Some(max) if self.steps > max => Err(Limit::Steps(max).into()),
             _ => Ok(()),
         }
     }

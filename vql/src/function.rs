@@ -10,6 +10,7 @@ pub(crate) mod timestamp;
 
 use crate::registry::Function;
 
+pub(crate) use encode::hex;
 pub(crate) use format::{filled, printed};
 
 /// Functions that every registry has.

@@ -116,7 +116,7 @@ pub use accessor::{
     Accessor, DataRun, Entries, EntriesItem, FileInfo, FileKind, Reader, Upload, Uploader,
 };
 pub use args::{Args, OtherArgs};
-pub use budget::{Budget, Fault, Interrupt, Level, Limit, Stop};
+pub use budget::{Budget, Failure, Fault, Interrupt, Level, Limit, Stop};
 pub use context::{Context, LogSink, NoLog, Setup};
 pub use engine::{Closure, Lazy, Scope, StoredQuery};
 pub use pattern::{Case, Pattern};

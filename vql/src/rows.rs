@@ -21,7 +21,7 @@ pub trait Rows: Send {
     ///
     /// # Errors
     ///
-    /// [`Fault::Log`] ends this source with a log message, [`Fault::Stop`] the whole query.
+    /// A message ends this source and is logged, a [`Stop`](crate::Stop) ends the whole query.
     fn next(&mut self, cx: &mut Context) -> Result<Step, Fault>;
 }
 

@@ -254,7 +254,7 @@ fn forward(session: &mut Session, rows: &mut dyn Rows) -> Result<Option<Event>, 
     if let Event::Row(_) = event {
         session.rows = session.rows.saturating_add(1);
         match session.cx.budget.rows {
-            Some(max) if session.rows > max => return Err(Stop::Budget(Limit::Rows(max))),
+            Some(max) if session.rows > max => return Err(Limit::Rows(max).into()),
             _ => {}
         }
     }

@@ -5,6 +5,12 @@ use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::cmp::Ordering;
 
+/// Where the names of a dict stand while it is being built.
+#[cfg(feature = "large-dicts")]
+pub(crate) type Places = alloc::collections::BTreeMap<crate::value::Text, usize>;
+#[cfg(not(feature = "large-dicts"))]
+pub(crate) type Places = SortedMap<crate::value::Text, usize>;
+
 /// A map as a sorted list: for some hundred entries, since to insert one moves those behind it.
 #[derive(Clone, Debug)]
 pub(crate) struct SortedMap<K, V>(Vec<(K, V)>);

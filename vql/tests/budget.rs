@@ -100,7 +100,7 @@ fn giant_values_exceed_the_value_bytes() {
 fn deep_values_exceed_their_levels() {
     let deep: String = (1..80).map(|n| format!("LET X{n} <= (X{}, ) ", n - 1)).collect();
     let stop = run(&mut session(small()), &format!("LET X0 <= 1 {deep}"));
-    assert_eq!(stop, Err(Stop::Budget(Limit::ValueDepth(64))));
+    assert_eq!(stop, Err(Limit::ValueDepth(64).into()));
 }
 
 #[test]

@@ -32,9 +32,9 @@ pub fn statements(text: &str) -> Result<Vec<Statement>, VqlFault> {
         return Ok(Vec::new());
     }
     let program = syntax::parse_program(text).map_err(|error| VqlFault {
-        line: error.position.line as u64,
-        column: error.position.column as u64,
-        problem: error.fault.to_string(),
+        line: error.position().line as u64,
+        column: error.position().column as u64,
+        problem: error.fault().to_string(),
         excerpt: error.excerpt(),
     })?;
     Ok(program.iter().map(statement).collect())

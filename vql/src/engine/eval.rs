@@ -37,10 +37,10 @@ pub(crate) fn eval(cx: &mut Context, scope: &Scope, expr: &Expr) -> Result<Value
 /// Checks that a value is within the budget, so that everything that walks over it is bounded.
 pub(super) fn admit(cx: &Context, measure: Measure) -> Result<(), Stop> {
     if measure.depth > VALUE_DEPTH_MAX {
-        return Err(Stop::Budget(Limit::ValueDepth(VALUE_DEPTH_MAX)));
+        return Err(Limit::ValueDepth(VALUE_DEPTH_MAX).into());
     }
     if measure.bytes > cx.budget.value_bytes {
-        return Err(Stop::Budget(Limit::ValueBytes(cx.budget.value_bytes)));
+        return Err(Limit::ValueBytes(cx.budget.value_bytes).into());
     }
     Ok(())
 }
@@ -223,8 +223,9 @@ fn product(
     for (factor, other) in factors {
         let other = operand(cx, scope, other)?;
         value = match factor {
-            Factor::Times => multiply(&value, &other, bytes_max)
-                .ok_or(Stop::Budget(Limit::ValueBytes(bytes_max)))?,
+            Factor::Times => {
+                multiply(&value, &other, bytes_max).ok_or(Limit::ValueBytes(bytes_max))?
+            }
             Factor::Over => divide(&value, &other),
         };
     }

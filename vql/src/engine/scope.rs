@@ -1,6 +1,5 @@
 //! The variables that a query sees: levels of names, the innermost first.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -34,7 +33,7 @@ enum Variables {
 }
 
 /// The variables of a session.
-pub(crate) type Globals = BTreeMap<Text, Binding>;
+pub(crate) type Globals = SortedMap<Text, Binding>;
 
 /// What a name stands for.
 #[derive(Clone, Debug)]

@@ -125,6 +125,9 @@ struct Source {
     spare: Option<LazyRow>,
 }
 
+/// What is made of a row of the source while its columns can be evaluated.
+type Take<'a> = dyn FnMut(&mut Source, &mut Context, LazyKey, &Row) -> Result<Row, Stop> + 'a;
+
 enum Opened {
     NotYet,
     Rows(Box<dyn Rows>),
@@ -148,11 +151,7 @@ impl Source {
 
     /// The next row of the source that WHERE accepts, handed to `take` while its columns can
     /// be evaluated.
-    fn next(
-        &mut self,
-        cx: &mut Context,
-        mut take: impl FnMut(&mut Self, &mut Context, LazyKey, &Row) -> Result<Row, Stop>,
-    ) -> Result<Step, Fault> {
+    fn next(&mut self, cx: &mut Context, take: &mut Take<'_>) -> Result<Step, Fault> {
         loop {
             if cx.is_out_of_fuel() {
                 return Ok(Step::Yield);
@@ -164,7 +163,7 @@ impl Source {
             cx.charge(1)?;
             admit(cx, raw.measure())?;
             let key = self.enter(cx, &raw);
-            let result = self.accept(cx, key, &raw, &mut take);
+            let result = self.accept(cx, key, &raw, take);
             self.leave(cx, key);
             if let Some(row) = result? {
                 return Ok(Step::Row(row));
@@ -177,7 +176,7 @@ impl Source {
         cx: &mut Context,
         key: LazyKey,
         raw: &Row,
-        take: &mut impl FnMut(&mut Self, &mut Context, LazyKey, &Row) -> Result<Row, Stop>,
+        take: &mut Take<'_>,
     ) -> Result<Option<Row>, Stop> {
         let select = Arc::clone(&self.select);
         if let Some(filter) = &select.filter {
@@ -249,7 +248,7 @@ impl Source {
         }
         let Opened::Rows(rows) = &mut self.rows else { return Ok(Step::End) };
         match rows.next(cx) {
-            Err(fault @ Fault::Log(..)) => {
+            Err(fault) if fault.stop().is_none() => {
                 let name = super::call::dotted(&self.select.from.path);
                 cx.report(&name.to_str_lossy(), fault)?;
                 Ok(Step::End)
@@ -288,7 +287,7 @@ struct Projected(Source);
 
 impl Rows for Projected {
     fn next(&mut self, cx: &mut Context) -> Result<Step, Fault> {
-        self.0.next(cx, Source::project)
+        self.0.next(cx, &mut Source::project)
     }
 }
 

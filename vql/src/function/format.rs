@@ -53,7 +53,7 @@ pub fn filled(cx: &Context, template: &Text, values: Option<&Value>) -> Result<V
         directive.write(&mut values, &mut out);
         let max = cx.budget.value_bytes;
         if out.len() > max {
-            return Err(Stop::Budget(Limit::ValueBytes(max)).into());
+            return Err(Stop::from(Limit::ValueBytes(max)).into());
         }
     }
     extra(values.as_slice(), &mut out);

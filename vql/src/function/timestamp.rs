@@ -11,8 +11,8 @@ use crate::engine::Scope;
 use crate::registry::{Arg, Function, Kind};
 use crate::value::{Time, Value, float, operators};
 
-/// Seconds from 1601-01-01, where Windows starts to count.
-const WINDOWS_EPOCH: i64 = -11_644_473_600;
+/// Tenths of microseconds from 1601-01-01, where Windows starts to count.
+const WINDOWS_EPOCH: i64 = -116_444_736_000_000_000;
 /// Seconds from 1904-01-01, where classic Macs start.
 const MAC_EPOCH: i64 = -2_082_844_800;
 /// Seconds from 2001-01-01, where Cocoa starts.
@@ -41,14 +41,13 @@ pub(super) static TIMESTAMP: Function = Function::new(
 
 fn timestamp(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     if let Some(ticks) = args.int("winfiletime") {
-        let nanos = i128::from(ticks).saturating_mul(100);
-        return Ok(shifted(nanos, WINDOWS_EPOCH));
+        return Ok(time(ticks.checked_add(WINDOWS_EPOCH), 100));
     }
     if let Some(seconds) = args.float("cocoatime") {
-        return Ok(shifted(whole_nanos(seconds), COCOA_EPOCH));
+        return Ok(time(nanos_since(COCOA_EPOCH, seconds), 1));
     }
     if let Some(seconds) = args.int("mactime") {
-        return Ok(shifted(i128::from(seconds).saturating_mul(NANOS), MAC_EPOCH));
+        return Ok(time(seconds.checked_add(MAC_EPOCH), NANOS));
     }
     if let Some(text) = args.string("string").filter(|text| !text.is_empty()) {
         return match epoch_of(&text) {
@@ -58,8 +57,8 @@ fn timestamp(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     }
     Ok(match args.value("epoch") {
         Some(Value::Time(time)) => Value::Time(*time),
-        Some(Value::Int(number)) => shifted(scaled(i128::from(*number)), 0),
-        Some(Value::Float(number)) => shifted(whole_nanos(*number), 0),
+        Some(Value::Int(number)) => time(Some(*number), unit(*number)),
+        Some(Value::Float(number)) => time(nanos_since(0, *number), 1),
         Some(Value::Str(text)) => epoch_of(&text.to_str_lossy()),
         _ => Value::Null,
     })
@@ -75,37 +74,37 @@ pub(crate) fn date(text: &str) -> Option<Time> {
 
 fn epoch_of(text: &str) -> Value {
     if let Ok(number) = text.parse::<i64>() {
-        return shifted(scaled(i128::from(number)), 0);
+        return time(Some(number), unit(number));
     }
     if let Some(number) = float::parse(text) {
-        return shifted(whole_nanos(number), 0);
+        return time(nanos_since(0, number), 1);
     }
     parse(text).or_else(|| words::parse(text)).map_or(Value::Null, Value::Time)
 }
 
-const NANOS: i128 = 1_000_000_000;
+const NANOS: i64 = 1_000_000_000;
 
-/// Nanoseconds of a number whose unit is guessed by its size: seconds reach the year 2603.
-fn scaled(number: i128) -> i128 {
-    let unit = match number.unsigned_abs() {
+/// The nanoseconds that a number counts, guessed by its size: seconds reach the year 2603.
+const fn unit(number: i64) -> i64 {
+    match number.unsigned_abs() {
         0..20_000_000_000 => NANOS,
         20_000_000_000..20_000_000_000_000 => 1_000_000,
         20_000_000_000_000..20_000_000_000_000_000 => 1_000,
         _ => 1,
-    };
-    number.saturating_mul(unit)
+    }
 }
 
-fn whole_nanos(seconds: f64) -> i128 {
+/// Nanoseconds since 1970 of seconds since another epoch.
+fn nanos_since(epoch: i64, seconds: f64) -> Option<i64> {
     let whole = operators::truncated(seconds);
     let fraction = (seconds - crate::value::number::to_float(whole)) * 1e9;
-    i128::from(whole).saturating_mul(NANOS).saturating_add(operators::truncated(fraction).into())
+    whole.checked_add(epoch)?.checked_mul(NANOS)?.checked_add(operators::truncated(fraction))
 }
 
-/// The time `nanos` after another epoch; NULL beyond the range of times.
-fn shifted(nanos: i128, epoch: i64) -> Value {
-    let nanos = i128::from(epoch).saturating_mul(NANOS).saturating_add(nanos);
-    i64::try_from(nanos).map_or(Value::Null, |nanos| Value::Time(Time::from_nanos(nanos)))
+/// The time that is so many units after 1970; NULL beyond the range of times.
+fn time(count: Option<i64>, unit: i64) -> Value {
+    let nanos = count.and_then(|count| count.checked_mul(unit));
+    nanos.map_or(Value::Null, |nanos| Value::Time(Time::from_nanos(nanos)))
 }
 
 /// Reads `2024-08-12T02:16:25.5Z`, with `T` or a blank, an offset or none, the clock or none.
@@ -123,7 +122,7 @@ pub(crate) fn parse(text: &str) -> Option<Time> {
     let clock = (clock.next()??, clock.next()??, clock.next().unwrap_or(Some(0))?);
     let is_valid = (1..=12).contains(&date.1) && (1..=31).contains(&date.2) && clock.0 < 24;
     let time = Time::from_civil(date, clock, nanos_of(fraction)?).filter(|_| is_valid)?;
-    let offset = offset.checked_mul(1_000_000_000)?;
+    let offset = offset.checked_mul(NANOS)?;
     Some(Time::from_nanos(time.nanos().checked_sub(offset)?))
 }
 

@@ -10,7 +10,7 @@ use super::file::{ACCESSOR, columns, row};
 use super::stream::path;
 use crate::accessor::{Accessor, Entries, FileInfo, FileKind};
 use crate::args::Args;
-use crate::budget::{Fault, Level};
+use crate::budget::{Failure, Fault, Level};
 use crate::context::Context;
 use crate::engine::{Closure, Scope, truth};
 use crate::glob::{Front, GlobSet};
@@ -137,7 +137,7 @@ impl Folder {
             match entry {
                 Ok(info) => batch.push(info),
                 // It may have vanished between being listed and being looked at.
-                Err(Fault::Log(Level::Debug, _)) => {}
+                Err(fault) if matches!(fault.failure(), Failure::Log(Level::Debug, _)) => {}
                 Err(fault) => cx.report("glob", fault)?,
             }
         }
@@ -155,8 +155,8 @@ impl Walk {
             (FileKind::Directory, _) => None,
             (FileKind::Link, Links::Entered) => match self.accessor.follow(cx, &info.path) {
                 Ok(target) if target.kind == FileKind::Directory => Some(target),
-                Ok(_) | Err(Fault::Log(..)) => return Ok(()),
-                Err(stop) => return Err(stop),
+                Err(fault) if fault.stop().is_some() => return Err(fault),
+                Ok(_) | Err(_) => return Ok(()),
             },
             (FileKind::Regular | FileKind::Special | FileKind::Link, _) => return Ok(()),
         };
@@ -227,8 +227,8 @@ impl Walk {
             let path = Text::from([folder.as_bytes(), separator, name].concat());
             match self.accessor.stat(cx, &path) {
                 Ok(info) => found.push(FileInfo { name: Text::from(*name), ..info }),
-                Err(Fault::Log(..)) => {}
-                Err(stop) => return Err(stop),
+                Err(fault) if fault.stop().is_some() => return Err(fault),
+                Err(_) => {}
             }
         }
         Ok(found)

@@ -1,7 +1,6 @@
 //! Functions and plugins about the query's own world: time, chance, log, registry.
 
 use alloc::boxed::Box;
-use alloc::format;
 use core::time::Duration;
 
 use super::collection::dict_of;
@@ -10,6 +9,7 @@ use crate::args::Args;
 use crate::budget::Fault;
 use crate::context::Context;
 use crate::engine::Scope;
+use crate::function::hex;
 use crate::registry::{Arg, FoldState, Found, Function, Kind, Plugin};
 use crate::rows::{Rows, Step};
 use crate::value::operators::number;
@@ -90,6 +90,9 @@ pub(super) static PLUGINS: &[&Plugin] = &[&Plugin::new(
     clock,
 )];
 
+/// Numbers that `rand()` draws until one is even over its bound; each is with a probability of a half at least.
+const RAND_DRAWS_MAX: u32 = 64;
+
 fn random(cx: &Context, buffer: &mut [u8]) -> Result<(), Fault> {
     let source = cx
         .extension::<Box<dyn Entropy>>()
@@ -99,19 +102,27 @@ fn random(cx: &Context, buffer: &mut [u8]) -> Result<(), Fault> {
 
 fn rand(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let bound = args.int("range").unwrap_or(i64::MAX).max(1).unsigned_abs();
-    let mut bytes = [0; 16];
-    random(cx, &mut bytes)?;
-    // 128 random bits make the bias of the remainder invisible.
-    let number = u128::from_le_bytes(bytes).checked_rem(u128::from(bound)).unwrap_or(0);
-    Ok(Value::Int(i64::try_from(number).unwrap_or(0)))
+    // Above the last whole multiple of the bound small remainders would come more often.
+    let uneven = u64::MAX.checked_rem(bound).unwrap_or(0);
+    let mut number = 0;
+    for _ in 0..RAND_DRAWS_MAX {
+        let mut bytes = [0; 8];
+        random(cx, &mut bytes)?;
+        number = u64::from_le_bytes(bytes);
+        if number < u64::MAX.saturating_sub(uneven) {
+            break;
+        }
+    }
+    Ok(Value::from(number.checked_rem(bound).unwrap_or(0)))
 }
 
 fn uuid(cx: &mut Context, _: &Scope, _: &Args) -> Result<Value, Fault> {
     let mut bytes = [0; 16];
     random(cx, &mut bytes)?;
     // Version 4 and variant 1 of RFC 9562.
-    let bits = u128::from_be_bytes(bytes) & !(0xF_u128 << 76) & !(0x3_u128 << 62);
-    let hex = format!("{:032x}", bits | (0x4_u128 << 76) | (0x2_u128 << 62));
+    bytes[6] = bytes[6] & 0x0F | 0x40;
+    bytes[8] = bytes[8] & 0x3F | 0x80;
+    let hex = hex(&bytes);
     let part = |from, to| hex.get(from..to).unwrap_or_default();
     Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-").into())
 }

@@ -93,13 +93,11 @@ fn parsed_int(text: &[u8]) -> i64 {
         digits.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|rest| (rest, radix))
     });
     let (digits, radix) = prefixed.unwrap_or((digits, 10));
-    let number = digits.chars().try_fold(0_i128, |sum, digit| {
-        let digit = i128::from(digit.to_digit(radix)?);
-        Some(sum.saturating_mul(i128::from(radix)).saturating_add(digit))
+    let number = digits.chars().try_fold(0_i64, |sum, digit| {
+        let digit = i64::from(digit.to_digit(radix)?).saturating_mul(sign);
+        Some(sum.saturating_mul(i64::from(radix)).saturating_add(digit))
     });
-    let number = number.unwrap_or(0).saturating_mul(sign);
-    let nearest = if number < 0 { i64::MIN } else { i64::MAX };
-    i64::try_from(number).unwrap_or(nearest)
+    number.unwrap_or(0)
 }
 
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {

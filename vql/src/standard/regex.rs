@@ -128,7 +128,7 @@ fn replaced(
         out.extend_from_slice(source.get(copied..whole.start).unwrap_or_default());
         with(cx, &found, &mut out)?;
         if out.len() > value_bytes {
-            return Err(Stop::Budget(Limit::ValueBytes(value_bytes)));
+            return Err(Limit::ValueBytes(value_bytes).into());
         }
         copied = whole.end;
         // An empty match would be found at the same place for ever.

@@ -246,7 +246,7 @@ impl Writer<'_> {
                 }
             }
             if self.out.len() > cx.budget.value_bytes {
-                return Err(Stop::Budget(Limit::ValueBytes(cx.budget.value_bytes)).into());
+                return Err(Stop::from(Limit::ValueBytes(cx.budget.value_bytes)).into());
             }
         }
         Ok(())

@@ -147,7 +147,7 @@ fn join(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
         }
         out.extend_from_slice(printed(item).as_bytes());
         if out.len() > value_bytes {
-            return Err(Stop::Budget(Limit::ValueBytes(value_bytes)).into());
+            return Err(Stop::from(Limit::ValueBytes(value_bytes)).into());
         }
     }
     out.extend_from_slice(bytes(args, "suffix"));

@@ -131,8 +131,8 @@ impl Rows for Watch {
             match file.more(cx, &*self.accessor) {
                 Ok(true) => {}
                 // A file that is gone for a moment is being rotated.
-                Ok(false) | Err(Fault::Log(..)) => self.at = self.at.saturating_add(1),
-                Err(stop) => return Err(stop),
+                Err(fault) if fault.stop().is_some() => return Err(fault),
+                Ok(false) | Err(_) => self.at = self.at.saturating_add(1),
             }
             if cx.is_out_of_fuel() {
                 return Ok(Step::Yield);

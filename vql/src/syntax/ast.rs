@@ -3,6 +3,7 @@
 //! Chains of one precedence level are vectors, so that `1+1+1+…` makes no deep tree; real nesting is
 //! limited by the parser ([`crate::limits::NESTING_MAX`]).
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -162,7 +163,7 @@ pub enum Expr {
     /// `( … )`.
     Paren(Arc<Self>),
     /// A constant.
-    Literal(Literal),
+    Literal(Box<Literal>),
 }
 
 /// A further term of a chain of AND or OR, with how its operator is written.

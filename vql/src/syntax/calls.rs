@@ -3,10 +3,10 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::ast::{Argument, Expr, Literal, Operand, Statement};
+use super::ast::{Argument, Expr, Operand, Statement};
 use super::parser::parse_lambda;
 use super::walk::{Visitor, walk, walk_expr};
-use crate::value::{Text, Value};
+use crate::value::Text;
 
 /// What statements call, and which names they bind themselves.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -90,7 +90,7 @@ impl Visitor for Calls {
 fn text_of(operand: &Operand) -> Option<&Text> {
     let Operand::Expr(expr) = operand else { return None };
     match &**expr {
-        Expr::Literal(Literal { value: Value::Str(text), .. }) => Some(text),
+        Expr::Literal(literal) => literal.value.as_text(),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! Expressions, by precedence: AND is outermost, OR binds tighter (server specification section 10.2).
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -167,18 +168,16 @@ impl Parser<'_> {
     fn value(&mut self) -> Result<Expr, ParseError> {
         let is_negated = self.takes("-");
         match &self.token.kind {
-            TokenKind::Number => Ok(Expr::Literal(self.number(is_negated))),
+            TokenKind::Number => Ok(self.number(is_negated)),
             TokenKind::Name(_) => self.symbol(is_negated),
             _ if is_negated => Err(self.expected("a number or a name")),
             TokenKind::Str(value) => {
                 let value = Value::Str(value.clone());
-                Ok(Expr::Literal(self.literal(value)))
+                Ok(self.literal(value))
             }
-            TokenKind::Keyword(Keyword::True) => Ok(Expr::Literal(self.literal(Value::Bool(true)))),
-            TokenKind::Keyword(Keyword::False) => {
-                Ok(Expr::Literal(self.literal(Value::Bool(false))))
-            }
-            TokenKind::Keyword(Keyword::Null) => Ok(Expr::Literal(self.literal(Value::Null))),
+            TokenKind::Keyword(Keyword::True) => Ok(self.literal(Value::Bool(true))),
+            TokenKind::Keyword(Keyword::False) => Ok(self.literal(Value::Bool(false))),
+            TokenKind::Keyword(Keyword::Null) => Ok(self.literal(Value::Null)),
             TokenKind::Mark("(") => {
                 self.advance();
                 let inner = self.list_or_expr()?;
@@ -189,17 +188,18 @@ impl Parser<'_> {
         }
     }
 
-    fn literal(&mut self, value: Value) -> Literal {
+    fn literal(&mut self, value: Value) -> Expr {
         let token = self.advance();
-        Literal { text: Text::from(self.lexer.spelling(&token)), value }
+        Expr::Literal(Box::new(Literal { text: Text::from(self.lexer.spelling(&token)), value }))
     }
 
-    fn number(&mut self, is_negated: bool) -> Literal {
+    fn number(&mut self, is_negated: bool) -> Expr {
         let token = self.advance();
         let digits = self.lexer.spelling(&token);
         let sign = if is_negated { "-" } else { "" };
         let value = number_value(sign, digits);
-        Literal { text: Text::from(format!("{sign}{digits}")), value }
+        let text = Text::from(format!("{sign}{digits}"));
+        Expr::Literal(Box::new(Literal { text, value }))
     }
 
     fn symbol(&mut self, is_negated: bool) -> Result<Expr, ParseError> {

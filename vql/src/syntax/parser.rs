@@ -1,5 +1,6 @@
 //! Statements and queries (server specification section 10.2).
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -61,25 +62,39 @@ pub fn parse_lambda(text: &[u8]) -> Result<Lambda, ParseError> {
     Ok(Lambda { parameters, body })
 }
 
-/// A mistake in the text of a query.
+/// A mistake in the text of a query. One word, since every level of the parser hands it on.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ParseError {
-    /// Where it is.
-    pub position: Position,
-    /// What it is.
-    pub fault: SyntaxFault,
+pub struct ParseError(Box<Mistake>);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Mistake {
+    position: Position,
+    fault: SyntaxFault,
     line: String,
 }
 
 impl ParseError {
+    /// Where it is.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.0.position
+    }
+
+    /// What it is.
+    #[must_use]
+    pub const fn fault(&self) -> &SyntaxFault {
+        &self.0.fault
+    }
+
     /// The line with the mistake, and below it a mark at its place. Empty when the line is very long.
     #[must_use]
     pub fn excerpt(&self) -> String {
-        if self.line.is_empty() {
+        let Mistake { position, line, .. } = &*self.0;
+        if line.is_empty() {
             return String::new();
         }
-        let indent = self.position.column.saturating_sub(1);
-        format!("  {}\n  {:indent$}^", self.line, "")
+        let indent = position.column.saturating_sub(1);
+        format!("  {line}\n  {:indent$}^", "")
     }
 }
 
@@ -115,7 +130,7 @@ pub enum SyntaxFault {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.position, self.fault)?;
+        write!(f, "{}: {}", self.position(), self.fault())?;
         let excerpt = self.excerpt();
         if excerpt.is_empty() { Ok(()) } else { write!(f, "\n{excerpt}") }
     }
@@ -204,7 +219,7 @@ impl<'a> Parser<'a> {
         // A line of a megabyte would hide the message that it is to explain.
         let line =
             if position.column < 200 { line.chars().take(240).collect() } else { String::new() };
-        ParseError { position, fault, line }
+        ParseError(Box::new(Mistake { position, fault, line }))
     }
 
     /// Parses something that may contain itself.

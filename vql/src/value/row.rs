@@ -2,14 +2,13 @@
 //!
 //! All rows of a table share one [`Columns`], so a row costs one vector of values.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::list::Measure;
 use super::{Text, Value};
-use crate::sorted::sorted_places;
+use crate::sorted::{Places, sorted_places};
 
 /// From this many names on, a sorted index answers look-ups.
 const INDEX_FROM: usize = 12;
@@ -171,7 +170,7 @@ impl fmt::Debug for Row {
 pub struct RowBuilder {
     names: Vec<Text>,
     values: Vec<Value>,
-    places: BTreeMap<Text, usize>,
+    places: Places,
 }
 
 impl RowBuilder {

@@ -93,7 +93,7 @@ impl Groups {
 
     /// Takes one row of the source into its group.
     fn fill(&mut self, cx: &mut Context, source: &mut Source) -> Result<Step, Fault> {
-        source.next(cx, |source, cx, key, raw| {
+        source.next(cx, &mut |source, cx, key, raw| {
             let name = match &source.select.group {
                 Some(group) => {
                     let value = source.evaluate(cx, key, group)?;

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::super::json;
-use crate::budget::Fault;
+use crate::budget::{Failure, Fault};
 use crate::engine::Closure;
 use crate::limits::{BINARY_ARRAY_LEN_DEFAULT, BINARY_STRING_LEN_DEFAULT, BINARY_TYPE_NESTING_MAX};
 use crate::syntax::parse_lambda;
@@ -138,9 +138,9 @@ impl Profile {
 }
 
 fn reason(fault: &Fault) -> String {
-    match fault {
-        Fault::Log(_, text) => text.clone(),
-        Fault::Stop(stop) => format!("{stop}"),
+    match fault.failure() {
+        Failure::Log(_, text) => text.clone(),
+        Failure::Stop(stop) => format!("{stop}"),
     }
 }
 
@@ -156,9 +156,9 @@ fn structure(name: &Text, size: &Value, fields: &[Value]) -> Result<Struct, Faul
         };
         let empty = Dict::empty();
         let options = rest.first().and_then(Value::as_dict).unwrap_or(&empty);
-        let within = |fault: Fault| match fault {
-            Fault::Log(level, text) => Fault::Log(level, format!("{name}.{own}: {text}")),
-            stop @ Fault::Stop(_) => stop,
+        let within = |fault: Fault| match fault.into_failure() {
+            Failure::Log(level, text) => Fault::log(level, format!("{name}.{own}: {text}")),
+            Failure::Stop(stop) => stop.into(),
         };
         parsed.push(Field {
             name: own.clone(),

@@ -36,7 +36,7 @@ impl Index {
         if let Some(number) = found {
             return Ok(number);
         }
-        let full = || Stop::Budget(Limit::HeldBytes(cx.budget.held_bytes));
+        let full = || Stop::from(Limit::HeldBytes(cx.budget.held_bytes));
         let number = self.ends.len();
         self.names.extend_from_slice(name);
         self.ends.push(u32::try_from(self.names.len()).map_err(|_| full())?);
