@@ -70,13 +70,15 @@ pub enum Limit {
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::HeldBytes(max) => write!(f, "{max} bytes of held rows"),
-            Self::Rows(max) => write!(f, "{max} rows"),
-            Self::Steps(max) => write!(f, "{max} steps"),
-            Self::ValueBytes(max) => write!(f, "{max} bytes in one value"),
-            Self::ValueDepth(max) => write!(f, "{max} levels in one value"),
-        }
+        let bytes = |max: usize| u64::try_from(max).unwrap_or(u64::MAX);
+        let (max, what) = match *self {
+            Self::HeldBytes(max) => (bytes(max), "bytes of held rows"),
+            Self::Rows(max) => (max, "rows"),
+            Self::Steps(max) => (max, "steps"),
+            Self::ValueBytes(max) => (bytes(max), "bytes in one value"),
+            Self::ValueDepth(max) => (max.into(), "levels in one value"),
+        };
+        write!(f, "{max} {what}")
     }
 }
 

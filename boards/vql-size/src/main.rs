@@ -28,13 +28,23 @@ fn main() -> ! {
     heap::init();
     // What the compiler cannot see through stays in the image.
     let text = black_box(TEXT);
+    use_memory(text);
     #[cfg(feature = "engine")]
     query::run(text);
     #[cfg(all(feature = "syntax", not(feature = "engine")))]
     let _ = black_box(troodon_vql::Program::parse(text).map(|program| program.statements().len()));
-    #[cfg(not(feature = "syntax"))]
-    drop(black_box(alloc::vec![text]));
     end()
+}
+
+/// Copies, moves, compares and fills memory, as every firmware does: those routines are no part of the language.
+#[inline(never)]
+fn use_memory(text: &str) {
+    let mut bytes = alloc::vec::Vec::from(text);
+    bytes.copy_within(black_box(1).., 0);
+    let is_same = bytes == text.as_bytes();
+    bytes.fill(black_box(u8::from(is_same)));
+    bytes.resize(black_box(200), 0);
+    drop(black_box(bytes));
 }
 
 #[cfg(feature = "run")]

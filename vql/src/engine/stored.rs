@@ -59,7 +59,7 @@ impl StoredQuery {
     pub fn collect(&self, cx: &mut Context, scope: &Scope) -> Result<Vec<Row>, Stop> {
         let mut held = cx.ledger.open();
         let mut rows = Vec::new();
-        self.for_each(cx, scope, |row| {
+        self.for_each(cx, scope, &mut |row| {
             held.take(row.measure().bytes)?;
             rows.push(row);
             Ok(true)
@@ -76,7 +76,7 @@ impl StoredQuery {
     ) -> Result<Vec<Value>, Stop> {
         let mut held = cx.ledger.open();
         let mut values = Vec::new();
-        self.for_each(cx, scope, |row| {
+        self.for_each(cx, scope, &mut |row| {
             if let Some(value) = row.get(name) {
                 held.take(value.measure().bytes)?;
                 values.push(value.clone());
@@ -93,7 +93,7 @@ impl StoredQuery {
     /// The query must stop.
     pub fn first(&self, cx: &mut Context, scope: &Scope) -> Result<Option<Row>, Stop> {
         let mut first = None;
-        self.for_each(cx, scope, |row| {
+        self.for_each(cx, scope, &mut |row| {
             first = Some(row);
             Ok(false)
         })?;
@@ -105,7 +105,7 @@ impl StoredQuery {
         &self,
         cx: &mut Context,
         scope: &Scope,
-        take: impl FnMut(Row) -> Result<bool, Stop>,
+        take: &mut dyn FnMut(Row) -> Result<bool, Stop>,
     ) -> Result<(), Stop> {
         if !cx.engine.descend(cx.budget.depth) {
             cx.log(Level::Default, format_args!("Stack Overflow: {}", self.0.select));
@@ -120,7 +120,7 @@ impl StoredQuery {
         &self,
         cx: &mut Context,
         scope: &Scope,
-        mut take: impl FnMut(Row) -> Result<bool, Stop>,
+        take: &mut dyn FnMut(Row) -> Result<bool, Stop>,
     ) -> Result<(), Stop> {
         let mut rows = self.open(scope);
         loop {

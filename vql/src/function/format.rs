@@ -192,17 +192,17 @@ impl Directive {
             }
             ('x' | 'X', Value::Str(text)) => self.cased(verb, hex(text)).into_bytes(),
             ('x' | 'X', Value::Int(number)) => {
-                let digits = format!("{:x}", number.unsigned_abs());
+                let digits = digits(number.unsigned_abs(), 16);
                 let prefix = if self.sharp { "0x" } else { "" };
                 self.cased(verb, self.signed(*number < 0, prefix, &digits)).into_bytes()
             }
             ('d', Value::Int(number)) => self.integer(*number, "").into_bytes(),
             ('o', Value::Int(number)) => {
-                let digits = format!("{:o}", number.unsigned_abs());
+                let digits = digits(number.unsigned_abs(), 8);
                 self.signed(*number < 0, if self.sharp { "0" } else { "" }, &digits).into_bytes()
             }
             ('b', Value::Int(number)) => {
-                let digits = format!("{:b}", number.unsigned_abs());
+                let digits = digits(number.unsigned_abs(), 2);
                 self.signed(*number < 0, "", &digits).into_bytes()
             }
             ('c', Value::Int(number)) => {
@@ -280,6 +280,19 @@ impl Directive {
         out.extend_from_slice(before);
         out.extend_from_slice(text);
         out.extend_from_slice(after);
+    }
+}
+
+/// A number in another base, in lower case.
+fn digits(mut number: u64, base: u32) -> String {
+    let mut reversed = Vec::new();
+    loop {
+        let digit = number.checked_rem(base.into()).and_then(|digit| u32::try_from(digit).ok());
+        reversed.extend(digit.and_then(|digit| char::from_digit(digit, base)));
+        number = number.checked_div(base.into()).unwrap_or(0);
+        if number == 0 {
+            return reversed.into_iter().rev().collect();
+        }
     }
 }
 

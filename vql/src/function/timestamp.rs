@@ -109,44 +109,109 @@ fn time(count: Option<i64>, unit: i64) -> Value {
 
 /// Reads `2024-08-12T02:16:25.5Z`, with `T` or a blank, an offset or none, the clock or none.
 pub(crate) fn parse(text: &str) -> Option<Time> {
-    let text = text.trim();
-    let (date, clock) = match text.split_once(['T', 't', ' ']) {
-        Some((date, clock)) => (date, clock.trim_start()),
-        None => (text, "00:00:00"),
-    };
-    let mut date = date.splitn(3, '-').map(|part| digits(part, 9_999));
-    let date = (date.next()??, date.next()??, date.next()??);
-    let (clock, offset) = split_offset(clock)?;
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-    let mut clock = clock.splitn(3, ':').map(|part| digits(part, 60));
-    let clock = (clock.next()??, clock.next()??, clock.next().unwrap_or(Some(0))?);
-    let is_valid = (1..=12).contains(&date.1) && (1..=31).contains(&date.2) && clock.0 < 24;
-    let time = Time::from_civil(date, clock, nanos_of(fraction)?).filter(|_| is_valid)?;
-    let offset = offset.checked_mul(NANOS)?;
-    Some(Time::from_nanos(time.nanos().checked_sub(offset)?))
-}
-
-fn digits(text: &str, max: i64) -> Option<i64> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|number| is_number && *number <= max)
-}
-
-/// The clock, and the seconds by which it is ahead of UTC.
-fn split_offset(clock: &str) -> Option<(&str, i64)> {
-    if let Some(utc) = clock.strip_suffix(['Z', 'z']) {
-        return Some((utc, 0));
+    let mut rest = Cursor(text.trim_ascii().as_bytes());
+    let year = rest.number(9_999)?;
+    rest.take(b"-")?;
+    let month = rest.number(12)?;
+    rest.take(b"-")?;
+    let day = rest.number(31)?;
+    let mut clock = Clock::default();
+    let mut offset = 0;
+    if rest.take(b"Tt ").is_some() {
+        rest.skip_blanks();
+        clock = rest.clock()?;
+        rest.skip_blanks();
+        if rest.take(b"Zz").is_none() && !rest.is_end() {
+            offset = rest.offset()?;
+        }
     }
-    let Some(at) = clock.rfind(['+', '-']) else { return Some((clock, 0)) };
-    let (clock, offset) = clock.split_at_checked(at)?;
-    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
-    let minutes = digits(hours, 23)?.checked_mul(60)?.checked_add(digits(minutes, 59)?)?;
-    let seconds = minutes.checked_mul(60)?;
-    Some((clock.trim_end(), if offset.starts_with('-') { seconds.checked_neg()? } else { seconds }))
+    let is_valid = month > 0 && day > 0 && rest.is_end();
+    clock.on((year, month, day), offset).filter(|_| is_valid)
 }
 
-fn nanos_of(fraction: &str) -> Option<i64> {
-    let nine: alloc::string::String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    digits(&nine, 999_999_999)
+/// What is left of a date.
+struct Cursor<'a>(&'a [u8]);
+
+/// The clock of a date.
+#[derive(Default)]
+struct Clock {
+    hour: u32,
+    minute: u32,
+    second: u32,
+    nanos: u32,
+}
+
+impl Cursor<'_> {
+    const fn is_end(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes the next byte if it is one of these.
+    fn take(&mut self, wanted: &[u8]) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        if !wanted.contains(first) {
+            return None;
+        }
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn skip_blanks(&mut self) {
+        while self.take(b" \t").is_some() {}
+    }
+
+    fn digit(&mut self) -> Option<u32> {
+        self.take(b"0123456789").map(|digit| u32::from(digit & 15))
+    }
+
+    /// A number of at least one digit.
+    fn number(&mut self, max: u32) -> Option<u32> {
+        let mut number = self.digit()?;
+        while let Some(digit) = self.digit() {
+            number = number.saturating_mul(10).saturating_add(digit);
+        }
+        Some(number).filter(|number| *number <= max)
+    }
+
+    /// `10:00`, `10:00:00` or `10:00:00.5`; digits beyond nanoseconds count nothing.
+    fn clock(&mut self) -> Option<Clock> {
+        let hour = self.number(23)?;
+        self.take(b":")?;
+        let minute = self.number(60)?;
+        let second = if self.take(b":").is_some() { self.number(60)? } else { 0 };
+        let mut nanos = 0_u32;
+        if self.take(b".").is_some() {
+            for _ in 0..9 {
+                nanos = nanos.wrapping_mul(10).wrapping_add(self.digit().unwrap_or(0));
+            }
+            while self.digit().is_some() {}
+        }
+        Some(Clock { hour, minute, second, nanos })
+    }
+
+    /// `+01:00`, in seconds.
+    fn offset(&mut self) -> Option<i32> {
+        let sign = self.take(b"+-")?;
+        let hours = self.number(23)?;
+        self.take(b":")?;
+        Some(seconds_ahead(sign, hours, self.number(59)?))
+    }
+}
+
+fn seconds_ahead(sign: u8, hours: u32, minutes: u32) -> i32 {
+    let seconds = hours.wrapping_mul(60).wrapping_add(minutes).wrapping_mul(60);
+    let sign = if sign == b'-' { -1 } else { 1 };
+    i32::try_from(seconds).unwrap_or(0).wrapping_mul(sign)
+}
+
+impl Clock {
+    /// The time of this clock on a date, `offset` seconds ahead of UTC.
+    fn on(&self, (year, month, day): (u32, u32, u32), offset: i32) -> Option<Time> {
+        let date = (year.into(), month.into(), day.into());
+        let clock = (self.hour.into(), self.minute.into(), self.second.into());
+        let time = Time::from_civil(date, clock, self.nanos.into())?;
+        time.nanos().checked_sub(i64::from(offset).checked_mul(NANOS)?).map(Time::from_nanos)
+    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(super) static FUNCTIONS: &[&Function] = &[
         STRING,
         |_, _, args| {
             let text = args.string("string").unwrap_or_default();
-            Ok(Value::Float(float::parse(text.trim()).unwrap_or(0.0)))
+            Ok(Value::Float(float::parse(text.trim_ascii()).unwrap_or(0.0)))
         },
     ),
     &Function::new(
@@ -166,22 +166,23 @@ fn grouped(count: i64) -> String {
     out
 }
 
+const UNITS: [(u64, &str); 7] = [
+    (31_536_000, "year"),
+    (2_592_000, "month"),
+    (604_800, "week"),
+    (86_400, "day"),
+    (3_600, "hour"),
+    (60, "minute"),
+    (1, "second"),
+];
+
 fn relative(time: Time, now: Time) -> String {
     let seconds = now.seconds().saturating_sub(time.seconds());
-    let units = [
-        (31_536_000, "year"),
-        (2_592_000, "month"),
-        (604_800, "week"),
-        (86_400, "day"),
-        (3_600, "hour"),
-        (60, "minute"),
-        (1, "second"),
-    ];
     let span = seconds.unsigned_abs();
-    let Some((length, name)) = units.into_iter().find(|(length, _)| span >= *length) else {
+    let Some((length, name)) = UNITS.iter().find(|(length, _)| span >= *length) else {
         return String::from("now");
     };
-    let count = span.checked_div(length).unwrap_or(0);
+    let count = span.checked_div(*length).unwrap_or(0);
     let plural = if count == 1 { "" } else { "s" };
     let side = if seconds > 0 { "ago" } else { "from now" };
     format!("{count} {name}{plural} {side}")

@@ -55,18 +55,18 @@ fn regex_replace(cx: &mut Context, scope: &Scope, args: &Args) -> Result<Value, 
     let source = bytes(args, "source");
     let Some(lambda) = args.lambda("replace_lambda") else {
         let replacement = bytes(args, "replace");
-        let with = |_: &mut Context, found: &[Option<Range<usize>>], out: &mut Vec<u8>| {
+        let mut with = |_: &mut Context, found: &[Option<Range<usize>>], out: &mut Vec<u8>| {
             expand(replacement, &pattern, source, found, out);
             Ok(())
         };
-        return Ok(Value::from(replaced(cx, &pattern, source, with)?));
+        return Ok(Value::from(replaced(cx, &pattern, source, &mut with)?));
     };
-    let with = |cx: &mut Context, found: &[Option<Range<usize>>], out: &mut Vec<u8>| {
+    let mut with = |cx: &mut Context, found: &[Option<Range<usize>>], out: &mut Vec<u8>| {
         let value = lambda.call(cx, scope, &[Value::from(group(source, found, 0))])?;
         out.extend_from_slice(&shown(&value));
         Ok(())
     };
-    Ok(Value::from(replaced(cx, &pattern, source, with)?))
+    Ok(Value::from(replaced(cx, &pattern, source, &mut with)?))
 }
 
 fn regex_transform(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
@@ -76,7 +76,7 @@ fn regex_transform(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fa
         let pattern = cx.pattern(name, Case::Ignored)?;
         let replacement = shown(replacement);
         let source = core::mem::take(&mut text);
-        text = replaced(cx, &pattern, &source, |_, found, out| {
+        text = replaced(cx, &pattern, &source, &mut |_, found, out| {
             expand(&replacement, &pattern, &source, found, out);
             Ok(())
         })?;
@@ -111,12 +111,16 @@ pub(super) fn group<'a>(source: &'a [u8], found: &[Option<Range<usize>>], at: us
     source.get(range).unwrap_or_default()
 }
 
+/// Appends what stands in the place of a match, whose groups it is told.
+type Replace<'a> =
+    dyn FnMut(&mut Context, &[Option<Range<usize>>], &mut Vec<u8>) -> Result<(), Stop> + 'a;
+
 /// Replaces every match, from left to right.
 fn replaced(
     cx: &mut Context,
     pattern: &Pattern,
     source: &[u8],
-    mut with: impl FnMut(&mut Context, &[Option<Range<usize>>], &mut Vec<u8>) -> Result<(), Stop>,
+    with: &mut Replace<'_>,
 ) -> Result<Vec<u8>, Stop> {
     let value_bytes = cx.budget.value_bytes;
     let mut out = Vec::with_capacity(source.len());

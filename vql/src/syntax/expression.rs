@@ -50,7 +50,7 @@ impl Parser<'_> {
     fn and(&mut self) -> Result<Expr, ParseError> {
         let first = self.or()?;
         let mut terms = Vec::new();
-        while let Some(spelling) = self.operator(Keyword::And, &TokenKind::And) {
+        while let Some(spelling) = self.operator(Keyword::And) {
             terms.push(Term { spelling, expr: self.or()? });
         }
         Ok(if terms.is_empty() { first } else { Expr::And(Arc::new(first), terms) })
@@ -59,21 +59,20 @@ impl Parser<'_> {
     fn or(&mut self) -> Result<Expr, ParseError> {
         let first = self.condition()?;
         let mut terms = Vec::new();
-        while let Some(spelling) = self.operator(Keyword::Or, &TokenKind::Or) {
+        while let Some(spelling) = self.operator(Keyword::Or) {
             terms.push(Term { spelling, expr: self.condition()? });
         }
         Ok(if terms.is_empty() { first } else { Expr::Or(Arc::new(first), terms) })
     }
 
-    fn operator(&mut self, word: Keyword, symbol: &TokenKind) -> Option<Spelling> {
-        let text = Text::from(self.lexer.spelling(&self.token));
-        let spelling = if self.token.kind == TokenKind::Keyword(word) {
-            Spelling::Word(text)
-        } else if self.token.kind == *symbol {
-            Spelling::Symbol(text)
-        } else {
-            return None;
+    /// AND or OR, as a word or a symbol.
+    fn operator(&mut self, word: Keyword) -> Option<Spelling> {
+        let spelling = match (&self.token.kind, word) {
+            (TokenKind::Keyword(here), _) if *here == word => Spelling::Word,
+            (TokenKind::And, Keyword::And) | (TokenKind::Or, Keyword::Or) => Spelling::Symbol,
+            _ => return None,
         };
+        let spelling = spelling(Text::from(self.lexer.spelling(&self.token)));
         self.advance();
         Some(spelling)
     }
@@ -189,13 +188,14 @@ impl Parser<'_> {
     }
 
     fn literal(&mut self, value: Value) -> Expr {
-        let token = self.advance();
-        Expr::Literal(Box::new(Literal { text: Text::from(self.lexer.spelling(&token)), value }))
+        let text = Text::from(self.lexer.spelling(&self.token));
+        self.advance();
+        Expr::Literal(Box::new(Literal { text, value }))
     }
 
     fn number(&mut self, is_negated: bool) -> Expr {
-        let token = self.advance();
-        let digits = self.lexer.spelling(&token);
+        let digits = self.lexer.spelling(&self.token);
+        self.advance();
         let sign = if is_negated { "-" } else { "" };
         let value = number_value(sign, digits);
         let text = Text::from(format!("{sign}{digits}"));
@@ -228,8 +228,7 @@ fn number_value(sign: &str, digits: &str) -> Value {
         return Value::Int(number);
     }
     if radix == 16 {
-        let high = u64::from_str_radix(bare, 16).unwrap_or(u64::MAX);
-        return Value::from(high);
+        return Value::Int(i64::MAX);
     }
     float::parse(&format!("{sign}{digits}")).map_or(Value::Null, Value::Float)
 }

@@ -6,14 +6,14 @@ use core::fmt;
 use crate::value::Text;
 
 /// A token and where it stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
     pub(super) start: usize,
     pub(super) end: usize,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum TokenKind {
     /// A name, without its back-ticks.
     Name(Text),

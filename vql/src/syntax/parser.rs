@@ -23,7 +23,7 @@ use crate::value::Text;
 pub fn parse_program(text: &str) -> Result<Vec<Statement>, ParseError> {
     let mut parser = Parser::new(text)?;
     let mut statements = Vec::new();
-    while parser.token.kind != TokenKind::End {
+    while !parser.is_at_end() {
         statements.push(parser.statement()?);
     }
     if statements.is_empty() {
@@ -102,7 +102,9 @@ impl fmt::Display for SyntaxFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Expected { wanted, found } => write!(f, "expected {wanted}, found {found}"),
-            Self::TooDeep => write!(f, "more than {NESTING_MAX} levels of nesting"),
+            Self::TooDeep => {
+                write!(f, "more than {} levels of nesting", usize::from(NESTING_MAX))
+            }
             Self::TooLong => write!(f, "more than {PROGRAM_BYTES_MAX} bytes of query"),
             Self::Unfinished(what) => write!(f, "{what} without an end"),
         }
@@ -158,10 +160,13 @@ impl<'a> Parser<'a> {
         Ok(parser)
     }
 
-    pub(super) fn advance(&mut self) -> Token {
-        let next = self.lexer.next();
+    pub(super) fn advance(&mut self) {
         self.last_end = self.token.end;
-        core::mem::replace(&mut self.token, next)
+        self.token = self.lexer.next();
+    }
+
+    const fn is_at_end(&self) -> bool {
+        matches!(self.token.kind, TokenKind::End)
     }
 
     pub(super) fn is(&self, mark: &str) -> bool {
@@ -181,7 +186,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn takes_keyword(&mut self, keyword: Keyword) -> bool {
-        let found = self.token.kind == TokenKind::Keyword(keyword);
+        let found = matches!(self.token.kind, TokenKind::Keyword(here) if here == keyword);
         if found {
             self.advance();
         }
@@ -196,7 +201,7 @@ impl<'a> Parser<'a> {
     }
 
     fn expect_end(&self) -> Result<(), ParseError> {
-        if self.token.kind == TokenKind::End { Ok(()) } else { Err(self.expected("the end")) }
+        if self.is_at_end() { Ok(()) } else { Err(self.expected("the end")) }
     }
 
     pub(super) fn expected(&self, wanted: &'static str) -> ParseError {
@@ -213,8 +218,8 @@ impl<'a> Parser<'a> {
     fn fault(&self, fault: SyntaxFault) -> ParseError {
         let text = self.lexer.text();
         // What is missing at the end is missing right after the last token, not below blanks and comments.
-        let is_end = self.token.kind == TokenKind::End;
-        let position = Position::of(text, if is_end { self.last_end } else { self.token.start });
+        let position =
+            Position::of(text, if self.is_at_end() { self.last_end } else { self.token.start });
         let line = text.lines().nth(position.line.saturating_sub(1)).unwrap_or("");
         // A line of a megabyte would hide the message that it is to explain.
         let line =
@@ -392,7 +397,7 @@ impl<'a> Parser<'a> {
     }
 
     fn limit(&mut self) -> Result<u64, ParseError> {
-        if self.token.kind == TokenKind::Number
+        if matches!(self.token.kind, TokenKind::Number)
             && let Ok(limit) = self.lexer.spelling(&self.token).parse()
         {
             self.advance();

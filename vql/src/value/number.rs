@@ -10,6 +10,7 @@ pub(crate) const fn to_float(number: i64) -> f64 {
 /// The whole part; NaN is zero, what is too large saturates.
 #[expect(clippy::as_conversions, reason = "there is no other conversion; it saturates")]
 #[expect(clippy::cast_possible_truncation, reason = "truncation is the purpose")]
+#[inline(never)] // Without hardware for it this is a hundred bytes.
 pub(crate) const fn truncated(number: f64) -> i64 {
     number as i64
 }

@@ -5,6 +5,8 @@ use core::time::Duration;
 
 const NANOS: i64 = 1_000_000_000;
 const DAY: i64 = 86_400;
+/// Days from 0000-03-01 to 1970-01-01.
+const DAYS_TO_EPOCH: u32 = 719_468;
 
 /// Nanoseconds since 1970-01-01 00:00 UTC, so from 1677 to 2262.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -31,6 +33,7 @@ impl Time {
 
     /// Whole seconds since the epoch, rounded down.
     #[must_use]
+    #[inline(never)] // A division of 64 bits.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(NANOS)
     }
@@ -43,26 +46,35 @@ impl Time {
 
     /// Year, month (1..) and day (1..) of the proleptic Gregorian calendar, UTC.
     #[must_use]
-    pub const fn date(self) -> (i64, i64, i64) {
-        civil(self.seconds().div_euclid(DAY))
+    pub fn date(self) -> (i64, i64, i64) {
+        let (year, month, day) = civil(self.day_and_second().0);
+        (year.into(), month.into(), day.into())
     }
 
     /// Hour, minute and second of the day, UTC.
     #[must_use]
-    pub const fn clock(self) -> (i64, i64, i64) {
-        let second = self.seconds().rem_euclid(DAY);
-        (second.div_euclid(3_600), second.rem_euclid(3_600).div_euclid(60), second.rem_euclid(60))
+    pub fn clock(self) -> (i64, i64, i64) {
+        let second = self.day_and_second().1;
+        ((second / 3_600).into(), (second / 60 % 60).into(), (second % 60).into())
+    }
+
+    /// Days since 0000-03-01 and seconds of the day. The range of times is some hundred thousand days.
+    fn day_and_second(self) -> (u32, u32) {
+        let seconds = self.seconds();
+        let days = seconds.div_euclid(DAY).saturating_add(DAYS_TO_EPOCH.into());
+        let second = u32::try_from(seconds.rem_euclid(DAY)).unwrap_or(0);
+        (u32::try_from(days).unwrap_or(0), second)
     }
 
     /// The time of a UTC date and clock; `None` outside of the range of [`Time`].
     #[must_use]
     pub fn from_civil(date: (i64, i64, i64), clock: (i64, i64, i64), nanos: i64) -> Option<Self> {
-        let days = days_from_civil(date)?;
-        let seconds = days
-            .checked_mul(DAY)?
-            .checked_add(clock.0.checked_mul(3_600)?)?
-            .checked_add(clock.1.checked_mul(60)?)?
-            .checked_add(clock.2)?;
+        // Beyond ten thousand nothing is a date, and below it 32 bits hold all that is computed.
+        let part = |part: i64| i32::try_from(part).ok().filter(|part| part.unsigned_abs() < 10_000);
+        let days = days_from_civil(part(date.0)?, part(date.1)?, part(date.2)?);
+        let minutes = part(clock.0)?.wrapping_mul(60).wrapping_add(part(clock.1)?);
+        let second = minutes.wrapping_mul(60).wrapping_add(part(clock.2)?);
+        let seconds = i64::from(days).wrapping_mul(DAY).wrapping_add(second.into());
         seconds.checked_mul(NANOS)?.checked_add(nanos).map(Self)
     }
 }
@@ -86,50 +98,46 @@ impl fmt::Display for Time {
     }
 }
 
-/// Howard Hinnant's `civil_from_days`: exact over the whole range of [`Time`].
-const fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days.saturating_add(719_468);
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
+/// Howard Hinnant's `civil_from_days`: exact over the whole range of [`Time`], whose numbers stay far below 32 bits.
+const fn civil(days: u32) -> (u32, u32, u32) {
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
     let leap = day_of_era
-        .saturating_sub(day_of_era.div_euclid(1_460))
-        .saturating_add(day_of_era.div_euclid(36_524))
-        .saturating_sub(day_of_era.div_euclid(146_096));
-    let year_of_era = leap.div_euclid(365);
-    let before = year_of_era
-        .saturating_mul(365)
-        .saturating_add(year_of_era.div_euclid(4))
-        .saturating_sub(year_of_era.div_euclid(100));
-    let day_of_year = day_of_era.saturating_sub(before);
-    let shifted_month = day_of_year.saturating_mul(5).saturating_add(2).div_euclid(153);
-    let start = shifted_month.saturating_mul(153).saturating_add(2).div_euclid(5);
-    let day = day_of_year.saturating_sub(start).saturating_add(1);
+        .wrapping_sub(day_of_era / 1_460)
+        .wrapping_add(day_of_era / 36_524)
+        .wrapping_sub(day_of_era / 146_096);
+    let year_of_era = leap / 365;
+    let before =
+        year_of_era.wrapping_mul(365).wrapping_add(year_of_era / 4).wrapping_sub(year_of_era / 100);
+    let day_of_year = day_of_era.wrapping_sub(before);
+    let shifted_month = day_of_year.wrapping_mul(5).wrapping_add(2) / 153;
+    let start = shifted_month.wrapping_mul(153).wrapping_add(2) / 5;
+    let day = day_of_year.wrapping_sub(start).wrapping_add(1);
     let is_late = shifted_month >= 10;
-    let month =
-        if is_late { shifted_month.saturating_sub(9) } else { shifted_month.saturating_add(3) };
-    let year = era.saturating_mul(400).saturating_add(year_of_era);
-    (if is_late { year.saturating_add(1) } else { year }, month, day)
+    let month = if is_late { shifted_month.wrapping_sub(9) } else { shifted_month.wrapping_add(3) };
+    let year = era.wrapping_mul(400).wrapping_add(year_of_era);
+    (if is_late { year.wrapping_add(1) } else { year }, month, day)
 }
 
-/// The inverse of [`civil`]; days since the epoch.
-fn days_from_civil((year, month, day): (i64, i64, i64)) -> Option<i64> {
+/// The inverse of [`civil`] for numbers below ten thousand; days since the epoch.
+const fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
     let is_late = month <= 2;
-    let year = if is_late { year.checked_sub(1)? } else { year };
+    let year = if is_late { year.wrapping_sub(1) } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
-    let shifted_month = if is_late { month.checked_add(9)? } else { month.checked_sub(3)? };
+    let shifted_month = month.wrapping_add(if is_late { 9 } else { -3 });
     let day_of_year = shifted_month
-        .checked_mul(153)?
-        .checked_add(2)?
+        .wrapping_mul(153)
+        .wrapping_add(2)
         .div_euclid(5)
-        .checked_add(day)?
-        .checked_sub(1)?;
+        .wrapping_add(day)
+        .wrapping_sub(1);
     let day_of_era = year_of_era
-        .checked_mul(365)?
-        .checked_add(year_of_era.div_euclid(4))?
-        .checked_sub(year_of_era.div_euclid(100))?
-        .checked_add(day_of_year)?;
-    era.checked_mul(146_097)?.checked_add(day_of_era)?.checked_sub(719_468)
+        .wrapping_mul(365)
+        .wrapping_add(year_of_era / 4)
+        .wrapping_sub(year_of_era / 100)
+        .wrapping_add(day_of_year);
+    era.wrapping_mul(146_097).wrapping_add(day_of_era).wrapping_sub_unsigned(DAYS_TO_EPOCH)
 }
 
 /// A point of the host's steady clock, from a start that only the host knows.
@@ -151,6 +159,7 @@ impl Instant {
 
     /// The instant this much later; saturates.
     #[must_use]
+    #[inline(never)] // A hundred bytes.
     pub const fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span))
     }

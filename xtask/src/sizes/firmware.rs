@@ -13,14 +13,15 @@ use object::{Object, ObjectSection, SectionFlags, SectionKind, elf};
 use super::Figures;
 use crate::step;
 
-/// Language, evaluator and board plugins in flash, in bytes. It shall become 128 KiB.
-const FLASH_MAX: u64 = 155 * 1024;
+/// Lexer, parser, evaluator and board plugins in flash, in bytes: what they add to an image that starts, has a heap and
+/// copies memory. It shall become 128 KiB.
+const FLASH_MAX: u64 = 131 * 1024;
 /// The heap of a query with ten columns over a thousand rows, in bytes; what is registered included.
 const HEAP_MAX: u64 = 16 * 1024;
 
 /// Each feature holds those before it; the last is the board profile.
 const FEATURES: [(&str, &str); 4] = [
-    ("", "flash: start-up and heap"),
+    ("", "flash: start-up, heap, copying"),
     ("syntax", "flash: + parser and printer"),
     ("engine", "flash: + evaluator, patterns, core"),
     ("board", "flash: + board plugins"),
@@ -28,13 +29,16 @@ const FEATURES: [(&str, &str); 4] = [
 
 /// Builds the images and adds what they take.
 pub(super) fn measure(figures: &mut Figures) -> Result<()> {
-    let mut before = 0;
+    let (mut before, mut bare) = (0, None);
     for (feature, what) in FEATURES {
         let flash = flash(&build(feature)?)?;
         figures.add(what, flash.saturating_sub(before), "B", None);
         before = flash;
+        bare.get_or_insert(flash);
     }
-    figures.add("flash of the board profile", before, "B", Some(FLASH_MAX));
+    let language = before.saturating_sub(bare.unwrap_or(0));
+    figures.add("flash of the board profile", language, "B", Some(FLASH_MAX));
+    figures.add("flash of that image", before, "B", None);
     let all = flash(&build("files")?)?;
     figures.add("flash: + the whole standard library", all.saturating_sub(before), "B", None);
     let image = build("run")?;

@@ -1,6 +1,6 @@
 //! Dates in words and with slashes, as logs and mails have them: `Thu, 29 Feb 2024 10:00:00 +0100`.
 
-use super::{digits, nanos_of};
+use super::{Clock, Cursor, seconds_ahead};
 use crate::value::Time;
 
 const MONTHS: [&str; 12] =
@@ -10,89 +10,90 @@ const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// What has been read so far.
 #[derive(Default)]
 struct Parts {
-    year: Option<i64>,
-    month: Option<i64>,
-    day: Option<i64>,
-    clock: Option<(i64, i64, i64)>,
-    nanos: i64,
+    year: Option<u32>,
+    month: Option<u32>,
+    day: Option<u32>,
+    clock: Option<Clock>,
     afternoon: Option<bool>,
     /// Seconds ahead of UTC.
-    offset: i64,
+    offset: i32,
 }
 
 /// Reads a date whose parts stand in any order; UTC unless it says otherwise.
 pub(super) fn parse(text: &str) -> Option<Time> {
     let mut parts = Parts::default();
-    let words = text.split([' ', ',', '\t']).filter(|word| !word.is_empty());
-    for word in words {
-        parts.take(word)?;
+    for word in text.as_bytes().split(|byte| matches!(byte, b' ' | b',' | b'\t')) {
+        if !word.is_empty() {
+            parts.take(word)?;
+        }
     }
     parts.time()
 }
 
 impl Parts {
     /// Takes one word; `None` if it means nothing in a date.
-    fn take(&mut self, word: &str) -> Option<()> {
-        let first = word.get(..3).unwrap_or(word).to_ascii_lowercase();
-        let is_word = word.bytes().all(|byte| byte.is_ascii_alphabetic());
-        if is_word && WEEKDAYS.contains(&first.as_str()) {
-            return Some(());
+    fn take(&mut self, word: &[u8]) -> Option<()> {
+        if word.iter().all(u8::is_ascii_alphabetic) {
+            return self.take_name(&word.to_ascii_lowercase());
         }
-        if let Some(at) = MONTHS.iter().position(|month| is_word && *month == first) {
-            return set(&mut self.month, i64::try_from(at).ok()?.checked_add(1)?);
-        }
-        match first.as_str() {
-            "am" | "pm" => return set(&mut self.afternoon, first == "pm"),
-            "utc" | "gmt" | "z" => return Some(()),
-            _ => {}
-        }
-        if let Some(offset) = word.strip_prefix('+') {
-            self.offset = seconds(offset)?;
-        } else if let Some(offset) = word.strip_prefix('-') {
-            self.offset = seconds(offset)?.checked_neg()?;
-        } else if word.contains(':') {
-            self.take_clock(word)?;
-        } else if word.contains(['/', '-']) {
-            self.take_date(word)?;
-        } else if word.len() == 4 {
-            set(&mut self.year, digits(word, 9_999)?)?;
+        let mut rest = Cursor(word);
+        if let Some(sign) = rest.take(b"+-") {
+            self.offset = offset(sign, rest)?;
+        } else if word.contains(&b':') {
+            set(&mut self.clock, rest.clock()?)?;
+            return rest.is_end().then_some(());
+        } else if word.contains(&b'/') || word.contains(&b'-') {
+            self.take_date(rest)?;
         } else {
-            set(&mut self.day, digits(word, 31)?)?;
+            let place = if word.len() == 4 { &mut self.year } else { &mut self.day };
+            set(place, rest.number(if word.len() == 4 { 9_999 } else { 31 })?)?;
+            return rest.is_end().then_some(());
         }
         Some(())
     }
 
-    fn take_clock(&mut self, word: &str) -> Option<()> {
-        let (clock, fraction) = word.split_once('.').unwrap_or((word, ""));
-        let mut parts = clock.splitn(3, ':').map(|part| digits(part, 60));
-        let clock = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
-        self.nanos = nanos_of(fraction)?;
-        set(&mut self.clock, clock)
+    fn take_name(&mut self, name: &[u8]) -> Option<()> {
+        match name {
+            b"am" | b"pm" => return set(&mut self.afternoon, name == b"pm"),
+            b"utc" | b"gmt" | b"z" => return Some(()),
+            _ => {}
+        }
+        let first = name.get(..3)?;
+        if WEEKDAYS.iter().any(|day| day.as_bytes() == first) {
+            return Some(());
+        }
+        let at = MONTHS.iter().position(|month| month.as_bytes() == first)?;
+        set(&mut self.month, u32::try_from(at).ok()?.checked_add(1)?)
     }
 
     /// `2024/02/29`, or `02/29/2024` as Americans write it.
-    fn take_date(&mut self, word: &str) -> Option<()> {
-        let mut parts = word.splitn(3, ['/', '-']);
-        let (a, b, c) = (parts.next()?, parts.next()?, parts.next()?);
-        let (year, month, day) = if a.len() == 4 { (a, b, c) } else { (c, a, b) };
-        set(&mut self.year, digits(year, 9_999).filter(|_| year.len() == 4)?)?;
-        set(&mut self.month, digits(month, 12)?)?;
-        set(&mut self.day, digits(day, 31)?)
+    fn take_date(&mut self, mut rest: Cursor<'_>) -> Option<()> {
+        let is_year_first = rest.0.get(4).is_some_and(|byte| !byte.is_ascii_digit());
+        let mut numbers = [0; 3];
+        for (at, number) in numbers.iter_mut().enumerate() {
+            if at > 0 {
+                rest.take(b"/-")?;
+            }
+            *number = rest.number(9_999)?;
+        }
+        let [a, b, c] = numbers;
+        let (year, month, day) = if is_year_first { (a, b, c) } else { (c, a, b) };
+        set(&mut self.year, year)?;
+        set(&mut self.month, month)?;
+        set(&mut self.day, day)?;
+        (rest.is_end() && year > 999).then_some(())
     }
 
     fn time(self) -> Option<Time> {
-        let (month, day) = (self.month?, self.day?);
-        let (hour, minute, second) = self.clock.unwrap_or_default();
-        let hour = match self.afternoon {
-            Some(true) if hour < 12 => hour.checked_add(12)?,
-            Some(false) if hour == 12 => 0,
-            _ => hour,
-        };
-        let is_valid = month > 0 && day > 0 && hour < 24;
-        let clock = (hour, minute, second);
-        let time = Time::from_civil((self.year?, month, day), clock, self.nanos);
-        let offset = self.offset.checked_mul(1_000_000_000)?;
-        time.filter(|_| is_valid)?.nanos().checked_sub(offset).map(Time::from_nanos)
+        let (year, month, day) = (self.year?, self.month?, self.day?);
+        let mut clock = self.clock.unwrap_or_default();
+        match self.afternoon {
+            Some(true) if clock.hour < 12 => clock.hour = clock.hour.wrapping_add(12),
+            Some(false) if clock.hour == 12 => clock.hour = 0,
+            _ => {}
+        }
+        let is_valid = (1..=12).contains(&month) && (1..=31).contains(&day);
+        clock.on((year, month, day), self.offset).filter(|_| is_valid)
     }
 }
 
@@ -101,13 +102,16 @@ fn set<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
 
-/// `0100` or `01:00`
-fn seconds(offset: &str) -> Option<i64> {
-    let (hours, minutes) = match offset.split_once(':') {
-        Some(pair) => pair,
-        None => offset.split_at_checked(2)?,
+/// What follows a sign: `0100` or `01:00`.
+fn offset(sign: u8, mut rest: Cursor<'_>) -> Option<i32> {
+    let is_short = rest.0.len() == 4;
+    let number = rest.number(2_359)?;
+    let (hours, minutes) = match rest.take(b":") {
+        Some(_) => (number, rest.number(59)?),
+        None if is_short => (number / 100, number % 100),
+        None => return None,
     };
-    digits(hours, 23)?.checked_mul(60)?.checked_add(digits(minutes, 59)?)?.checked_mul(60)
+    (rest.is_end() && hours < 24 && minutes < 60).then(|| seconds_ahead(sign, hours, minutes))
 }
 
 #[cfg(test)]

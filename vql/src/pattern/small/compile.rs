@@ -287,7 +287,7 @@ impl Compiler<'_> {
                 let counts = counts.get(1..).unwrap_or_default();
                 let (from, to) = counts.split_once(',').unwrap_or((counts, counts));
                 let from = count(from).ok_or(BAD_REPETITION)?;
-                let to = match to.trim() {
+                let to = match to.trim_ascii() {
                     "" => None,
                     to => Some(count(to).ok_or(BAD_REPETITION)?),
                 };
@@ -426,7 +426,7 @@ enum Escaped {
 
 /// A decimal number without a sign.
 fn count(digits: &str) -> Option<u32> {
-    digits.trim().parse().ok().filter(|_| !digits.contains('+'))
+    digits.trim_ascii().parse().ok().filter(|_| !digits.contains('+'))
 }
 
 /// A hexadecimal number without a sign.

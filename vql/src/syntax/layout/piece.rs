@@ -34,7 +34,7 @@ impl Piece<'_> {
     }
 
     pub(super) fn is_keyword(&self, keyword: Keyword) -> bool {
-        self.kind == TokenKind::Keyword(keyword)
+        matches!(self.kind, TokenKind::Keyword(here) if here == keyword)
     }
 
     pub(super) fn is_joint(&self) -> bool {
@@ -93,7 +93,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut end = 0;
     loop {
         let token = lexer.next();
-        let is_end = token.kind == TokenKind::End;
+        let is_end = matches!(token.kind, TokenKind::End);
         pieces.push(piece(text, end, &token));
         end = token.end;
         if is_end {

@@ -233,7 +233,7 @@ impl Decimal {
             behind.truncate(behind.trim_end_matches('0').len());
         }
         let text = self.joined(&first, &behind);
-        format!("{text}e{}", point.saturating_sub(1))
+        format!("{text}e{}", i64::from(point.saturating_sub(1)))
     }
 
     /// The digits at these places; zeros where there are none.
