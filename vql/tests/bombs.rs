@@ -152,7 +152,7 @@ fn work_without_end_exceeds_the_steps() {
         "LET F(n) = filter(list=(n, n, n), condition='x=>F(n=x)') SELECT F(n=1) FROM scope()".to_owned(),
         "LET G = 'x=>all(items=(x, x, x), filter=G)' SELECT all(items=(1, 1, 1), filter=G) FROM scope()".to_owned(),
         format!("SELECT min(item=_value) AS A, max(item=1) AS B, sum(item=_value) AS C FROM {ENDLESS} GROUP BY 1"),
-        format!("SELECT all(items={{ SELECT * FROM range(end=5000) }}, filter='x=>any(items={{ SELECT * FROM range(end=5000) }}, filter=\"y=>0\") OR 1') FROM scope()"),
+        "SELECT all(items={ SELECT * FROM range(end=5000) }, filter='x=>any(items={ SELECT * FROM range(end=5000) }, filter=\"y=>0\") OR 1') FROM scope()".to_owned(),
     ];
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     stops(&texts, "400000 steps");
