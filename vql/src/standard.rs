@@ -6,6 +6,7 @@
 mod batch;
 mod binary;
 mod collection;
+mod command_line;
 mod csv;
 mod encode;
 mod file;
@@ -13,6 +14,7 @@ mod glob;
 mod grok;
 mod hash;
 mod host;
+mod humanize;
 mod isolated;
 mod json;
 mod lines;
@@ -73,7 +75,7 @@ pub fn add_values(registry: &mut Registry) {
     ] {
         registry.add_functions(functions);
     }
-    registry.add_functions(&[&log::LOG]);
+    registry.add_functions(&[&command_line::COMMANDLINE_SPLIT, &humanize::HUMANIZE, &log::LOG]);
     registry.add_plugins(host::PLUGINS);
     registry.add_plugins(query::PLUGINS);
     registry.paths = Some(&path::RULES);
