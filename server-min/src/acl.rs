@@ -44,6 +44,9 @@ impl Principal {
     }
 }
 
+/// What forwarding of events needs.
+const FORWARDING: Rights = Rights::of(&[Permission::Network]);
+
 /// The rules of one server.
 #[derive(Clone)]
 pub struct Acl {
@@ -134,6 +137,13 @@ impl Acl {
     /// Where users and everybody's rights are.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// [`Acl::token`] for event queries of the server, whose list cannot be changed in lockdown: they may go on to tell
+    /// others what happens here, which lockdown denies to everything else.
+    pub fn token_of_monitoring(&self, principal: Principal, store: Store) -> Token {
+        let denied_to_all = self.denied_to_all.without(FORWARDING);
+        Self { denied_to_all, ..self.clone() }.token(principal, store)
     }
 
     /// What the engine asks while it runs a query of this principal on this store; the rights that count are those in

@@ -38,7 +38,7 @@ impl Actor {
         Self { store, acl, principal }
     }
 
-    /// Where it acts.
+    /// On what it acts.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -111,6 +111,29 @@ impl Actor {
         record.allowed = false;
         self.store.audit(record)?;
         Err(ActError::Denied(format!("PUBLISH to {queue}")))
+    }
+
+    /// Puts on record that the caller passed a door and may not do what it wants behind it.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn refuse(&self, mut record: Record, why: &str) -> Result<(), StoreError> {
+        if let Some(details) = record.details.as_object_mut() {
+            details.insert("refused".into(), why.into());
+        }
+        record.allowed = false;
+        self.store.audit(record)
+    }
+
+    /// Puts on record that the caller passed a door and that what it wanted behind it came to nothing.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn fail(&self, mut record: Record, why: &str) -> Result<(), StoreError> {
+        if let Some(details) = record.details.as_object_mut() {
+            details.insert("failed".into(), why.into());
+        }
+        self.store.audit(record)
     }
 
     fn record(&self, operation: &str, details: Value) -> Record {

@@ -13,6 +13,8 @@ mod console;
 mod flow_command;
 mod gate;
 mod hunt_command;
+mod monitoring_command;
+mod notebook_command;
 mod orgs_command;
 mod provision_command;
 mod query_command;
@@ -95,6 +97,12 @@ enum Command {
     /// Let many clients collect the same, and lead that
     #[command(subcommand)]
     Hunt(hunt_command::HuntCommand),
+    /// Choose what clients and the server watch all the time
+    #[command(subcommand)]
+    Monitoring(monitoring_command::MonitoringCommand),
+    /// Make, run, share and export notebooks of text and queries
+    #[command(subcommand)]
+    Notebook(notebook_command::NotebookCommand),
     /// Make what a microcontroller needs to join the deployment
     Provision(provision_command::ProvisionOptions),
     /// Run VQL on the server's store, whether or not the server runs
@@ -177,6 +185,8 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::Client(command) => client_command::run(&invocation, &command),
         Command::Flow(command) => flow_command::run(&invocation, &command),
         Command::Hunt(command) => hunt_command::run(&invocation, &command),
+        Command::Monitoring(command) => monitoring_command::run(&invocation, &command),
+        Command::Notebook(command) => notebook_command::run(&invocation, &command),
         Command::Provision(options) => provision_command::run(&invocation, &options),
         Command::Query(options) => query_command::run(&invocation, &options),
         Command::Vql(command) => vql_command::run(command),

@@ -35,7 +35,7 @@ pub fn send(actor: &Actor, queue: &ArtifactName, lines: &[u8]) -> Result<u64, Ac
     let record = actor.publish(queue, json!({"artifact": queue.as_str(), "rows": rows}))?;
     let queue = queue.clone();
     actor.store().write(move |db| {
-        server_event::insert(db, &queue, &chunk)?;
+        server_event::insert(db, &queue, &chunk, server_event::Kind::Rows)?;
         audit::append(db, &record)
     })?;
     Ok(rows)

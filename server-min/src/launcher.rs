@@ -23,6 +23,7 @@ use crate::model::audit::Record;
 use crate::model::door::Door;
 use crate::model::flow::NewFlow;
 use crate::model::id::{ClientId, FlowId, NameFault};
+use crate::model::notebook::CellKind;
 use crate::store::{Store, StoreError, now_us};
 
 use compile::{Layers, compile};
@@ -71,6 +72,7 @@ struct Settings {
     log_batch_time: u64,
     log_error_regex: String,
     event_wait: u64,
+    server_events: Vec<String>,
 }
 
 /// The definitions of all organisations.
@@ -216,6 +218,18 @@ impl Launcher {
         Err(refusal)
     }
 
+    /// Whether the caller may let this artifact run on the server, in a query or from then on. A refusal is recorded.
+    ///
+    /// # Errors
+    /// [`LaunchError::Denied`], or there is no such artifact.
+    pub fn allow_call(&self, principal: &Principal, artifact: &str) -> Result<(), LaunchError> {
+        let spec = Spec::of(artifact);
+        self.required(principal, &[&spec]).or_else(|refusal| {
+            let details = json!({"artifacts": [artifact]});
+            self.refuse(self.record(principal, "Artifact", details), refusal)
+        })
+    }
+
     fn allow(&self, principal: &Principal, specs: &[Spec]) -> Result<(), LaunchError> {
         let rest = self.beyond_basic(principal, specs)?;
         if rest.is_empty() && !specs.is_empty() {
@@ -317,6 +331,75 @@ impl Launcher {
         let limits = Layers { caller: &Limits::default(), server: &server };
         compile(&self.repository(), specs, &limits, ArtifactType::ClientEvent)
     }
+
+    /// The event queries of an artifact that runs on the server.
+    ///
+    /// # Errors
+    /// The artifact is unknown or no SERVER_EVENT, or has no such parameter.
+    pub fn compile_server_events(
+        &self,
+        spec: &Spec,
+    ) -> Result<Vec<VqlCollectorArgs>, CompileFault> {
+        self.compile_here(spec, ArtifactType::ServerEvent)
+    }
+
+    /// The queries of an artifact that a query on the server calls, whatever its type.
+    ///
+    /// # Errors
+    /// The artifact is unknown, or cannot be compiled.
+    pub fn compile_call(&self, artifact: &str) -> Result<Vec<VqlCollectorArgs>, CompileFault> {
+        let entry = self.repository.get(artifact);
+        let entry = entry.ok_or_else(|| CompileFault::Unknown(artifact.to_owned()))?;
+        self.compile_here(&Spec::of(artifact), entry.artifact.kind)
+    }
+
+    /// What a NOTEBOOK artifact puts into a notebook.
+    ///
+    /// # Errors
+    /// The artifact is unknown or no NOTEBOOK, or has no such parameter.
+    pub fn notebook_template(
+        &self,
+        artifact: &str,
+        parameters: &[(String, String)],
+    ) -> Result<Template, CompileFault> {
+        let spec = Spec { artifact: artifact.to_owned(), parameters: parameters.to_vec() };
+        let requests = self.compile_here(&spec, ArtifactType::Notebook)?;
+        let entry = self.repository.get(artifact);
+        let artifact = &entry.ok_or(CompileFault::Unknown(spec.artifact))?.artifact;
+        let mut preamble = String::new();
+        if let Some(request) = requests.first() {
+            for variable in &request.env {
+                let name = variable.key.replace('`', "");
+                let value = Value::from(variable.value.as_str());
+                preamble
+                    .push_str(&format!("LET `{name}` <= parse_json(data={})\n", quoted(&value)));
+            }
+            let statements = request.query.iter().filter(|query| query.name.is_empty());
+            statements.for_each(|query| preamble.push_str(&format!("{}\n", query.vql)));
+        }
+        let cells = artifact.sources.iter().flat_map(|source| &source.notebook);
+        let cells = cells.filter_map(|cell| {
+            CellKind::named(&cell.kind).map(|kind| (kind, cell.template.clone()))
+        });
+        Ok(Template { preamble, cells: cells.collect() })
+    }
+
+    fn compile_here(
+        &self,
+        spec: &Spec,
+        kind: ArtifactType,
+    ) -> Result<Vec<VqlCollectorArgs>, CompileFault> {
+        let none = Limits::default();
+        let limits = Layers { caller: &none, server: &none };
+        compile(&self.repository, std::slice::from_ref(spec), &limits, kind)
+    }
+
+    /// `Frontend.default_server_monitoring_artifacts`: what runs on the server until somebody edits the list. Those that
+    /// are not here are left out.
+    pub fn usual_server_events(&self) -> impl Iterator<Item = &str> {
+        let names = self.settings.server_events.iter().map(String::as_str);
+        names.filter(|name| self.repository.get(name).is_some())
+    }
 }
 
 impl Settings {
@@ -339,8 +422,23 @@ impl Settings {
             log_batch_time: or(frontend.resources.default_log_batch_time, LOG_BATCH_SECONDS),
             log_error_regex: frontend.collection_error_regex.clone(),
             event_wait: or(defaults.event_max_wait, EVENT_WAIT_SECONDS),
+            server_events: frontend.default_server_monitoring_artifacts.clone(),
         }
     }
+}
+
+/// A JSON value as a raw text of a query. JSON writes the quotes that would end it in another way.
+fn quoted(value: &Value) -> String {
+    format!("'''{}'''", value.to_string().replace('\'', "\\u0027"))
+}
+
+/// What a NOTEBOOK artifact puts into a notebook.
+#[derive(Debug, Clone, Default)]
+pub struct Template {
+    /// Statements that go before each query.
+    pub preamble: String,
+    /// The cells.
+    pub cells: Vec<(CellKind, String)>,
 }
 
 /// What was asked for, for people who look at the collection later.

@@ -255,6 +255,8 @@ pub const DEPENDENCIES: usize = 256;
 
 /// Event artifacts on the lists of what clients watch, all labels together.
 pub const WATCHES: usize = 1000;
+/// Event artifacts that run on the server: each of their sources has a thread.
+pub const SERVER_WATCHES: usize = 64;
 
 /// Participants of a hunt that are read from the store at a time.
 pub const QUERY_PARTICIPANTS: usize = 500;
@@ -272,6 +274,42 @@ pub const TABLE_ROWS: usize = 1000;
 pub const TABLE_CELL_CHARS: usize = 60;
 /// Milliseconds between two looks at a collection that a command waits for.
 pub const COLLECT_LOOK_MS: u64 = 100;
+
+/// Artifacts that call each other, one inside the other: more is a circle.
+pub const ARTIFACT_CALLS: usize = 10;
+/// Milliseconds until an event query of the server that has ended starts again, for the first time.
+pub const RESTART_MS: u64 = 1000;
+/// Milliseconds until it starts again at the latest: the pause doubles each time.
+pub const RESTART_MS_MAX: u64 = 300_000;
+/// Seconds that a query must have run for the pause to be the shortest again.
+pub const STEADY_SECONDS: u64 = 600;
+/// Milliseconds that a row or a message of such a query waits for others to be stored with it.
+pub const EVENT_GATHER_MS: u64 = 500;
+/// Bytes of rows after which they wait no longer.
+pub const EVENT_GATHER_BYTES: usize = 1 << 20;
+/// Rows after which they wait no longer.
+pub const EVENT_GATHER_ROWS: usize = 1000;
+/// Messages of one query that wait to be stored; further ones are counted only.
+pub const EVENT_LOG_LINES: usize = 1000;
+/// Seconds between two messages that say that an event query is alive.
+pub const HEARTBEAT_SECONDS: u64 = 120;
+/// Milliseconds between two looks at the list of event queries, which other processes change as well.
+pub const WATCH_LIST_MS: u64 = 1000;
+
+/// Cells of one notebook.
+pub const NOTEBOOK_CELLS: u64 = 200;
+/// Bytes of one text in a notebook: a cell, a name, a description.
+pub const NOTEBOOK_TEXT_BYTES: usize = 256 << 10;
+/// People with whom a notebook is shared.
+pub const NOTEBOOK_USERS: usize = 100;
+/// Rows that are kept of the query in a cell.
+pub const NOTEBOOK_ROWS: usize = 1_000_000;
+/// Seconds that the query in a cell may run.
+pub const NOTEBOOK_SECONDS: u64 = 600;
+/// Milliseconds between two looks whether somebody has stopped it.
+pub const NOTEBOOK_LOOK_MS: u64 = 500;
+/// Rows of one cell in the page that a notebook is exported to.
+pub const NOTEBOOK_PAGE_ROWS: usize = 5000;
 
 /// Threads of all queries that ask for workers; each may wait for something slow.
 pub const QUERY_THREADS_MAX: usize = 64;

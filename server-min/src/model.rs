@@ -8,6 +8,7 @@ pub mod flow;
 pub mod hunt;
 pub mod id;
 pub mod monitoring;
+pub mod notebook;
 pub mod policy;
 pub mod power;
 pub mod prefix;

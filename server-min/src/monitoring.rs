@@ -110,7 +110,7 @@ impl Monitoring {
         let mut events = BTreeMap::new();
         let labelled = list.labels.iter().map(|(label, watches)| (Some(label.clone()), watches));
         for (label, watches) in std::iter::once((None, &list.all)).chain(labelled) {
-            let specs: Vec<Spec> = watches.iter().map(spec).collect();
+            let specs: Vec<Spec> = watches.iter().map(Spec::from).collect();
             events.insert(label, self.launcher.compile_events(&specs)?);
         }
         let all: Vec<_> = events.values().flatten().cloned().collect();
@@ -137,7 +137,7 @@ impl Monitoring {
         label: Option<&str>,
         watch: Watch,
     ) -> Result<WatchList, MonitoringError> {
-        let spec = spec(&watch);
+        let spec = Spec::from(&watch);
         self.launcher.allow_on_record(principal, OPERATION, std::slice::from_ref(&spec))?;
         self.launcher.compile_events(&[spec])?;
         let label = label.map(str::to_owned);
@@ -198,8 +198,3 @@ impl Monitoring {
 
 /// The operation in the audit log.
 const OPERATION: &str = "SetClientMonitoringState";
-
-fn spec(watch: &Watch) -> Spec {
-    let parameters = watch.parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
-    Spec { artifact: watch.artifact.clone(), parameters: parameters.collect() }
-}

@@ -4,6 +4,7 @@
 //! runs, so there is no body that could forget to.
 
 mod artifact;
+mod call;
 mod client;
 mod collect;
 mod download;
@@ -16,8 +17,10 @@ mod json;
 mod machine;
 mod metadata;
 mod monitoring;
+mod notebook;
 mod org;
 mod run;
+mod session;
 mod user;
 
 use std::sync::Arc;
@@ -34,7 +37,8 @@ use crate::monitoring::Monitoring;
 use crate::orgs::{Org, Orgs};
 use crate::store::Store;
 
-pub use run::{QueryFault, run};
+pub use run::{QueryFault, Running, Turn, run};
+pub use session::Asked;
 
 /// What plugins of the server work with. It reaches them as an extension of the session.
 pub struct Backend {
@@ -80,11 +84,13 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
     troodon_parsers::add(&mut registry);
     for plugins in [
         artifact::PLUGINS,
+        call::PLUGINS,
         client::PLUGINS,
         download::PLUGINS,
         event::PLUGINS,
         flow::PLUGINS,
         hunt::PLUGINS,
+        notebook::PLUGINS,
         org::PLUGINS,
         user::PLUGINS,
     ] {
@@ -98,6 +104,7 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
         hunt_change::FUNCTIONS,
         metadata::FUNCTIONS,
         monitoring::FUNCTIONS,
+        notebook::FUNCTIONS,
         org::FUNCTIONS,
         user::FUNCTIONS,
     ] {

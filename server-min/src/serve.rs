@@ -8,7 +8,7 @@ use axum::http::HeaderName;
 use tokio::sync::watch;
 use troodon_core::obfuscation::Obfuscator;
 use troodon_core::rsa::aws::AwsKey;
-use troodon_vql::Permission;
+use troodon_vql::{Interrupt, Permission};
 use zeroize::Zeroizing;
 
 use crate::account::{self, InstallError};
@@ -26,6 +26,7 @@ use crate::monitoring::MonitoringError;
 use crate::orgs::Orgs;
 use crate::pki;
 use crate::query;
+use crate::server_monitoring;
 use crate::store::{Store, StoreError};
 use crate::syslog;
 
@@ -96,6 +97,11 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     orgs.root().monitoring.check()?;
     let registry = Arc::new(query::registry(config)?);
     let calls = api::Services { orgs: Arc::clone(&orgs), acl: acl.clone(), registry };
+    let events = server_monitoring::Runner::new(server_monitoring::Services {
+        orgs: Arc::clone(&orgs),
+        acl: acl.clone(),
+        registry: Arc::clone(&calls.registry),
+    });
     let pages = gui_settings(config, &settings)?;
     let people = gui::Services {
         store: store.clone(),
@@ -120,9 +126,14 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         stop.await;
         tell.send_replace(true);
     };
+    let switch = Interrupt::new();
+    let events = events.start(switch.clone())?;
     let api = tokio::spawn(api.serve());
     let (ended, ()) = tokio::join!(bound.serve(stop), pages.serve(told));
     api.abort();
+    switch.set();
+    // What event queries have yielded is stored before the end; a panic in their thread has been reported.
+    drop(tokio::task::spawn_blocking(move || events.join()).await);
     ended?;
     tracing::info!("stopped");
     Ok(())

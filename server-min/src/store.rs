@@ -18,6 +18,7 @@ pub mod flow;
 pub mod hunt;
 mod ingest;
 pub mod metadata;
+pub mod notebook;
 pub mod org;
 pub mod result;
 mod schema;
@@ -97,6 +98,12 @@ pub enum StoreError {
     /// There is no such hunt.
     #[error("there is no hunt {0}; `hunt list` shows all")]
     NoHunt(String),
+    /// There is no such notebook.
+    #[error("there is no notebook {0}; `notebook list` shows yours")]
+    NoNotebook(String),
+    /// There is no such cell.
+    #[error("notebook {0} has no cell {1}")]
+    NoCell(String, i64),
     /// A limit of [`limits`] is reached.
     #[error("{0} is at its limit of {1}")]
     Limit(&'static str, u64),

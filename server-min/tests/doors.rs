@@ -17,7 +17,7 @@ mod bench;
 
 use std::collections::BTreeSet;
 
-use bench::{Bench, CLIENT, FLOW, HUNT, Who};
+use bench::{Bench, CLIENT, FLOW, HUNT, NOTEBOOK, Who};
 use troodon_server::cli::{self, GATES, Gate};
 use troodon_server::config::Config;
 use troodon_server::query;
@@ -30,6 +30,8 @@ const HOLDERS: &[(&str, &str)] = &[
     ("READ_RESULTS", "ARNIP"),
     ("LABEL_CLIENT", "ANIL"),
     ("COLLECT_CLIENT", "AIL"),
+    ("COLLECT_SERVER", "AL"),
+    ("NOTEBOOK_EDITOR", "ANI"),
     ("START_HUNT", "AIL"),
     ("PREPARE_RESULTS", "ANI"),
     ("DELETE_RESULTS", "A"),
@@ -45,6 +47,7 @@ const HOLDERS: &[(&str, &str)] = &[
 
 /// Plugins, functions and accessors with what they need.
 const CALLS: &[(&str, &str, &str)] = &[
+    ("plugin", "Artifact", "ANY_QUERY"),
     ("plugin", "artifact_definitions", "READ_RESULTS"),
     ("plugin", "client_delete", "SERVER_ADMIN"),
     ("plugin", "clients", "READ_RESULTS"),
@@ -64,12 +67,15 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("plugin", "monitoring", "READ_RESULTS"),
     ("plugin", "monitoring_logs", "READ_RESULTS"),
     ("plugin", "orgs", "READ_RESULTS"),
+    ("plugin", "monitoring_logs", "READ_RESULTS"),
     ("plugin", "watch_monitoring", "READ_RESULTS"),
     ("plugin", "source", "READ_RESULTS"),
+    ("plugin", "notebooks", "READ_RESULTS"),
     ("plugin", "uploads", "READ_RESULTS"),
     ("accessor", "auto", "FILESYSTEM_READ"),
     ("accessor", "file", "FILESYSTEM_READ"),
     ("function", "add_client_monitoring", "COLLECT_CLIENT"),
+    ("function", "add_server_monitoring", "COLLECT_SERVER"),
     ("function", "cancel_flow", "COLLECT_CLIENT"),
     ("function", "client_info", "READ_RESULTS"),
     ("function", "client_metadata", "READ_RESULTS"),
@@ -79,6 +85,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("function", "create_flow_download", "PREPARE_RESULTS"),
     ("function", "create_hunt_download", "PREPARE_RESULTS"),
     ("function", "get_client_monitoring", "READ_RESULTS"),
+    ("function", "notebook_get", "READ_RESULTS"),
     ("function", "hunt", "COLLECT_CLIENT"),
     ("function", "hunt_add", "START_HUNT"),
     ("function", "hunt_info", "READ_RESULTS"),
@@ -92,6 +99,8 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("function", "whoami", "ANY_QUERY"),
     ("function", "label", "LABEL_CLIENT"),
     ("function", "rm_client_monitoring", "COLLECT_CLIENT"),
+    ("function", "rm_server_monitoring", "COLLECT_SERVER"),
+    ("function", "get_server_monitoring", "READ_RESULTS"),
     ("function", "server_metadata", "SERVER_ADMIN"),
     ("function", "server_set_metadata", "SERVER_ADMIN"),
 ];
@@ -137,6 +146,34 @@ const COMMANDS: &[(&str, &str, &str, &[&str])] = &[
     ("hunt add", "START_HUNT COLLECT_CLIENT", "StartHunt", &[HUNT, CLIENT]),
     ("hunt delete", "SERVER_ADMIN", "hunt_delete", &[HUNT]),
     ("hunt results", "READ_RESULTS", "ReadHunts", &[HUNT]),
+    (
+        "monitoring client add",
+        "COLLECT_CLIENT",
+        "ScheduleFlow SetClientMonitoringState",
+        &["Generic.Client.Stats"],
+    ),
+    (
+        "monitoring client remove",
+        "COLLECT_CLIENT",
+        "ScheduleFlow SetClientMonitoringState",
+        &["Generic.Client.Stats"],
+    ),
+    ("monitoring client list", "READ_RESULTS", "ReadMonitoring", &[]),
+    ("monitoring server add", "COLLECT_SERVER", "SetServerMonitoringState", &["Not.Here"]),
+    ("monitoring server remove", "COLLECT_SERVER", "SetServerMonitoringState", &["Not.Here"]),
+    ("monitoring server list", "READ_RESULTS", "ReadMonitoring", &[]),
+    ("monitoring server show", "READ_RESULTS", "ReadMonitoring", &["Not.Here"]),
+    ("notebook create", "NOTEBOOK_EDITOR", "EditNotebook", &["x"]),
+    ("notebook list", "READ_RESULTS", "ReadNotebooks", &[]),
+    ("notebook show", "READ_RESULTS", "ReadNotebooks", &[NOTEBOOK]),
+    ("notebook add", "NOTEBOOK_EDITOR", "EditNotebook", &[NOTEBOOK, "--markdown", "x"]),
+    ("notebook edit", "NOTEBOOK_EDITOR", "EditNotebook", &[NOTEBOOK, "1", "x"]),
+    ("notebook remove", "NOTEBOOK_EDITOR", "EditNotebook", &[NOTEBOOK, "1"]),
+    ("notebook run", "NOTEBOOK_EDITOR", "EditNotebook", &[NOTEBOOK, "1"]),
+    ("notebook cancel", "NOTEBOOK_EDITOR", "EditNotebook", &[NOTEBOOK, "1"]),
+    ("notebook share", "NOTEBOOK_EDITOR", "EditNotebook", &["N.GONE"]),
+    ("notebook export", "PREPARE_RESULTS", "ExportNotebook", &[NOTEBOOK, "/dev/null/x"]),
+    ("notebook delete", "NOTEBOOK_EDITOR", "EditNotebook", &["N.GONE"]),
     ("query", "ANY_QUERY", "Query", &["SELECT 1 FROM scope()"]),
     ("vql list", "OPEN", "", &[]),
     ("vql show", "OPEN", "", &["if"]),

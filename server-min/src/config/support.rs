@@ -56,11 +56,6 @@ impl Config {
                 "Frontend.initial_server_artifacts has no effect: artifacts do not run on this server",
             ),
             (
-                !frontend.default_server_monitoring_artifacts.is_empty(),
-                "Frontend.default_server_monitoring_artifacts has no effect: artifacts do not run on \
-                 this server",
-            ),
-            (
                 frontend.resources.per_client_upload_rate > 0
                     || frontend.resources.global_upload_rate > 0,
                 "Frontend.resources: upload rates have no effect",

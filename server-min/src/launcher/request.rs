@@ -1,6 +1,7 @@
 //! What a caller asks for, and why it may not be possible.
 
 use crate::artifact::{ArtifactType, Resources};
+use crate::model::monitoring::Watch;
 
 /// One artifact with its parameters.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +16,13 @@ impl Spec {
     /// An artifact with the defaults of its parameters.
     pub fn of(artifact: &str) -> Self {
         Self { artifact: artifact.to_owned(), parameters: Vec::new() }
+    }
+}
+
+impl From<&Watch> for Spec {
+    fn from(watch: &Watch) -> Self {
+        let parameters = watch.parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
+        Self { artifact: watch.artifact.clone(), parameters: parameters.collect() }
     }
 }
 

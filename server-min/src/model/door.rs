@@ -59,6 +59,16 @@ pub enum Door {
     CreateOrg,
     /// Remove an organisation with its clients and results.
     DeleteOrg,
+    /// Look at what is watched, on clients and on the server.
+    ShowMonitoring,
+    /// Choose what runs on the server for good; the artifact may require more.
+    MonitorServer,
+    /// Look at notebooks: one's own, and those that others share.
+    ShowNotebooks,
+    /// Make and change notebooks, and run the queries in them; each plugin asks for what it needs itself.
+    EditNotebooks,
+    /// Take a notebook out of the server as one page.
+    ExportNotebook,
     /// Read and check the audit log.
     Audit,
     /// Move the beginning of the audit log to a file.
@@ -67,7 +77,7 @@ pub enum Door {
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 34] = [
         Self::Query,
         Self::Collect,
         Self::Cancel,
@@ -95,6 +105,11 @@ impl Door {
         Self::ShowOrgs,
         Self::CreateOrg,
         Self::DeleteOrg,
+        Self::ShowMonitoring,
+        Self::MonitorServer,
+        Self::ShowNotebooks,
+        Self::EditNotebooks,
+        Self::ExportNotebook,
         Self::Audit,
         Self::RotateAudit,
     ];
@@ -108,7 +123,8 @@ impl Door {
                 &[Permission::CollectClient]
             }
             Self::DeleteFlow => &[Permission::DeleteResults],
-            Self::Export => &[Permission::PrepareResults],
+            Self::Export | Self::ExportNotebook => &[Permission::PrepareResults],
+            Self::EditNotebooks => &[Permission::NotebookEditor],
             Self::WriteArtifact => &[Permission::ArtifactWriter],
             Self::WriteServerArtifact => &[Permission::ServerArtifactWriter],
             Self::StartHunt => &[Permission::StartHunt],
@@ -118,7 +134,10 @@ impl Door {
             | Self::Uploads
             | Self::ShowArtifacts
             | Self::ShowClients
-            | Self::ShowHunts => &[Permission::ReadResults],
+            | Self::ShowHunts
+            | Self::ShowMonitoring
+            | Self::ShowNotebooks => &[Permission::ReadResults],
+            Self::MonitorServer => &[Permission::CollectServer],
             Self::LabelClients | Self::NoteClients => &[Permission::LabelClient],
             Self::ShowUsers
             | Self::ManageUsers
@@ -162,6 +181,16 @@ impl Door {
             Self::ShowOrgs => "orgs list, orgs show",
             Self::CreateOrg => "orgs create",
             Self::DeleteOrg => "orgs delete",
+            Self::ShowMonitoring => {
+                "monitoring server list, monitoring server show, monitoring client list"
+            }
+            Self::MonitorServer => "monitoring server add, monitoring server remove",
+            Self::ShowNotebooks => "notebook list, notebook show",
+            Self::EditNotebooks => {
+                "notebook create, notebook add, notebook edit, notebook remove, notebook run, notebook cancel, \
+                 notebook share, notebook delete"
+            }
+            Self::ExportNotebook => "notebook export",
             Self::Audit => "audit show, audit verify",
             Self::RotateAudit => "audit rotate",
         }
@@ -197,6 +226,11 @@ impl Door {
             Self::ShowOrgs => "ReadOrgs",
             Self::CreateOrg => "org_create",
             Self::DeleteOrg => "org_delete",
+            Self::ShowMonitoring => "ReadMonitoring",
+            Self::MonitorServer => "SetServerMonitoringState",
+            Self::ShowNotebooks => "ReadNotebooks",
+            Self::EditNotebooks => "EditNotebook",
+            Self::ExportNotebook => "ExportNotebook",
             Self::Audit => "ReadAudit",
             Self::RotateAudit => "audit_rotate",
         }

@@ -19,6 +19,9 @@ pub enum NameFault {
     /// Not `H.` and letters and digits.
     #[error("{0:?} is not a hunt id: it should look like H.D4K2N6EXAMPLE")]
     Hunt(String),
+    /// Not `N.` and letters and digits.
+    #[error("{0:?} is not a notebook id: it should look like N.D4K2N6EXAMPLE")]
+    Notebook(String),
     /// Not dotted words with at most one source behind a slash.
     #[error("{0:?} is not an artifact name: it should look like Linux.Sys.Pslist or Name/Source")]
     Artifact(String),
@@ -78,7 +81,7 @@ impl fmt::Display for FlowId {
 }
 
 /// A time in seconds and 4 random bytes, 64 bits in base32hex (RFC 4648 section 7).
-fn unique(unix_seconds: u64, random: [u8; 4]) -> String {
+pub(super) fn unique(unix_seconds: u64, random: [u8; 4]) -> String {
     let seconds = u32::try_from(unix_seconds).unwrap_or(u32::MAX).to_be_bytes();
     let bits = u64::from_be_bytes([
         seconds[0], seconds[1], seconds[2], seconds[3], random[0], random[1], random[2], random[3],
@@ -297,7 +300,7 @@ impl fmt::Display for OrgId {
 }
 
 /// So much of a refused name as an error message should carry.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     text.chars().take(limits::QUOTED_NAME_CHARS).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What clients are to watch, as administrators edit it.
+//! What clients are to watch, and what the server watches itself, as administrators edit it.
 
 use std::collections::BTreeMap;
 
@@ -63,6 +63,52 @@ impl WatchList {
     pub fn lists_for<'a>(&'a self, client: &'a Client) -> impl Iterator<Item = Option<&'a str>> {
         let labelled = self.labels.keys().filter(|label| client.has_label(label));
         std::iter::once(None).chain(labelled.map(|label| Some(label.as_str())))
+    }
+}
+
+/// An event artifact that runs on the server, with the rights of whoever put it on the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerWatch {
+    /// What runs.
+    #[serde(flatten)]
+    pub watch: Watch,
+    /// Whose rights its queries have; nobody's name: the server's own account.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// When it was put on the list, in microseconds since 1970.
+    #[serde(default)]
+    pub added_us: u64,
+}
+
+/// All that runs on the server from its start to its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerWatchList {
+    /// One of each artifact.
+    pub artifacts: Vec<ServerWatch>,
+}
+
+impl ServerWatchList {
+    /// Puts an artifact on the list; one of the same name gives way. Answers false when the list is full.
+    pub fn add(&mut self, watch: ServerWatch) -> bool {
+        self.remove(&watch.watch.artifact);
+        if self.artifacts.len() >= limits::SERVER_WATCHES {
+            return false;
+        }
+        self.artifacts.push(watch);
+        true
+    }
+
+    /// Takes an artifact from the list. Answers whether it was there.
+    pub fn remove(&mut self, artifact: &str) -> bool {
+        let before = self.artifacts.len();
+        self.artifacts.retain(|one| one.watch.artifact != artifact);
+        self.artifacts.len() != before
+    }
+
+    /// An artifact on the list.
+    #[must_use]
+    pub fn get(&self, artifact: &str) -> Option<&ServerWatch> {
+        self.artifacts.iter().find(|one| one.watch.artifact == artifact)
     }
 }
 

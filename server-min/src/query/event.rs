@@ -15,7 +15,7 @@ use crate::events;
 use crate::limits::FOLLOW_MS;
 use crate::model::id::ArtifactName;
 use crate::store::event::EventReader;
-use crate::store::server_event::{Arrived, Mark};
+use crate::store::server_event::{Arrived, Kind as Kept, Mark};
 
 pub(super) const PLUGINS: &[&Plugin] = &[&MONITORING, &MONITORING_LOGS, &WATCH_MONITORING];
 pub(super) const FUNCTIONS: &[&Function] = &[&SEND_EVENT];
@@ -30,6 +30,8 @@ const ARTIFACT: Arg = Arg::required(
 );
 const SOURCE: Arg = Arg::optional("source", Kind::String, "The source.");
 
+const CLIENT: Arg =
+    Arg::optional("client_id", Kind::String, "Whose; `server` or nothing for the server's.");
 const START: Arg = Arg::optional(
     "start_time",
     Kind::Any,
@@ -41,33 +43,50 @@ const END: Arg =
 static MONITORING: Plugin = Plugin::new(
     "monitoring",
     "Yields stored events: of a client, or without one of the server.",
-    &[
-        ARTIFACT,
-        SOURCE,
-        Arg::optional("client_id", Kind::String, "Whose; `server` or nothing for the server's."),
-        START,
-        END,
-    ],
+    &[ARTIFACT, SOURCE, CLIENT, START, END],
     monitoring,
 )
 .needs(&[Permission::ReadResults])
 .on(Availability::Server);
 
 fn monitoring(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
-    stored(&*backend(cx)?, &args)
+    stored(&*backend(cx)?, &args, Kept::Rows)
+}
+
+static MONITORING_LOGS: Plugin = Plugin::new(
+    "monitoring_logs",
+    "Yields what event queries logged: of a client, or without one of the server.",
+    &[ARTIFACT, SOURCE, CLIENT, START, END],
+    monitoring_logs,
+)
+.needs(&[Permission::ReadResults])
+.on(Availability::Server);
+
+fn monitoring_logs(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
+    stored(&*backend(cx)?, &args, Kept::Log)
 }
 
 /// Events of a client or of the server, as the arguments say.
-pub(super) fn stored(backend: &Backend, args: &Args) -> Result<Box<dyn Rows>, Fault> {
+pub(super) fn stored(backend: &Backend, args: &Args, kept: Kept) -> Result<Box<dyn Rows>, Fault> {
     let Some(name) = artifact_name(args)? else {
         return Err(Fault::error("name an artifact"));
     };
     let time = time(args)?;
     let (whose, events): (String, EventReader) = match args.string("client_id").as_deref() {
-        None | Some("" | SERVER) => (SERVER.to_owned(), backend.store.server_events(&name, time)),
+        None | Some("" | SERVER) => {
+            let events = match kept {
+                Kept::Rows => backend.store.server_events(&name, time),
+                Kept::Log => backend.store.server_event_logs(&name, time),
+            };
+            (SERVER.to_owned(), events)
+        }
         Some(id) => {
             let client = id.parse().map_err(fault)?;
-            (id.to_owned(), backend.store.events(&client, &name, time))
+            let events = match kept {
+                Kept::Rows => backend.store.events(&client, &name, time),
+                Kept::Log => backend.store.event_logs(&client, &name, time),
+            };
+            (id.to_owned(), events)
         }
     };
     Ok(rows(events, whose))

@@ -12,6 +12,7 @@ use crate::limits::QUERY_FLOWS;
 use crate::model::flow::Flow;
 use crate::model::id::{ArtifactName, ClientId, FlowId};
 use crate::store::now_us;
+use crate::store::server_event::Kind as Kept;
 use crate::store::upload::Upload;
 
 pub(super) const PLUGINS: &[&Plugin] = &[&FLOWS, &FLOW_RESULTS, &SOURCE, &FLOW_LOGS, &UPLOADS];
@@ -131,7 +132,7 @@ fn source(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Faul
     if args.has("flow_id") {
         return stored_rows(&backend, &args);
     }
-    event::stored(&backend, &args)
+    event::stored(&backend, &args, Kept::Rows)
 }
 
 fn stored_rows(backend: &Backend, args: &Args) -> Result<Box<dyn Rows>, Fault> {

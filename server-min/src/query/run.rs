@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
-use troodon_vql::standard::Entropy;
 use troodon_vql::{
-    Budget, Event, Fault, Instant, Interrupt, LogSink, Now, ParseError, Program, Query, Registry,
-    Row, Session, Setup, Stop, Time,
+    Budget, Event, Instant, Interrupt, LogSink, Now, ParseError, Program, Query, Registry, Row,
+    Session, Stop, Time,
 };
 
 use super::Backend;
+use super::session::{Asked, SessionMaker};
 use crate::limits::{QUERY_FUEL, QUERY_NAP_MS};
 use crate::store::now_us;
 
@@ -41,43 +41,73 @@ pub fn run(
     interrupt: Interrupt,
     mut sink: impl FnMut(Row) -> std::io::Result<()>,
 ) -> Result<(), QueryFault> {
-    let program = Program::parse(text)?;
-    let access = Arc::new(backend.token.clone());
-    let mut session =
-        Session::new(Setup { registry, access, budget: Budget::host(), log, interrupt });
-    for (name, value) in variables {
-        session.set(name.as_str(), value.as_str());
-    }
-    session.extend(backend);
-    session.extend::<Box<dyn Entropy>>(Arc::new(Box::new(SystemEntropy)));
-    let start = Clock::now();
-    let mut query = Query::new(program);
+    let budget = Budget::host();
+    let asked = Asked { backend, registry, log, interrupt, budget, artifact: None };
+    let mut running = Running::start(text, variables, asked)?;
     loop {
-        match query.step(&mut session, now(start), QUERY_FUEL)? {
-            Event::Row(row) => sink(row)?,
-            Event::Pending(until) => std::thread::sleep(wait(start, until)),
-            Event::OutOfFuel => {}
-            Event::End => return Ok(()),
+        match running.step()? {
+            Turn::Row(row) => sink(row)?,
+            Turn::Wait(time) => std::thread::sleep(time),
+            Turn::Busy => {}
+            Turn::End => return Ok(()),
         }
     }
 }
 
-/// Random numbers of the operating system.
-struct SystemEntropy;
+/// A query that its host drives.
+pub struct Running {
+    session: Session,
+    query: Query,
+    start: Clock,
+}
 
-impl Entropy for SystemEntropy {
-    fn fill(&self, buffer: &mut [u8]) -> Result<(), Fault> {
-        getrandom::fill(buffer).map_err(super::fault)
+/// What a step of a query came to.
+pub enum Turn {
+    /// A row.
+    Row(Row),
+    /// There is nothing to do for so long; never more than [`QUERY_NAP_MS`], so that a host notices what else happens.
+    Wait(Duration),
+    /// The next step goes on.
+    Busy,
+    /// All statements are done.
+    End,
+}
+
+impl Running {
+    /// Begins all statements of `text` in one scope.
+    ///
+    /// # Errors
+    /// The text does not parse.
+    pub fn start(
+        text: &str,
+        variables: &[(String, String)],
+        asked: Asked,
+    ) -> Result<Self, ParseError> {
+        let program = Program::parse(text)?;
+        let mut session = SessionMaker::new(asked).make();
+        for (name, value) in variables {
+            session.set(name.as_str(), value.as_str());
+        }
+        Ok(Self { session, query: Query::new(program), start: Clock::now() })
+    }
+
+    /// Works for some milliseconds at most, unless a plugin waits for the network.
+    ///
+    /// # Errors
+    /// A limit was reached, or somebody stopped the query.
+    pub fn step(&mut self) -> Result<Turn, Stop> {
+        Ok(match self.query.step(&mut self.session, now(self.start), QUERY_FUEL)? {
+            Event::Row(row) => Turn::Row(row),
+            Event::Pending(until) => Turn::Wait(wait(self.start, until)),
+            Event::OutOfFuel => Turn::Busy,
+            Event::End => Turn::End,
+        })
     }
 }
 
 fn now(start: Clock) -> Now {
     let nanos = i64::try_from(now_us().saturating_mul(1000)).unwrap_or(i64::MAX);
-    Now { time: Time::from_nanos(nanos), instant: instant(start) }
-}
-
-fn instant(start: Clock) -> Instant {
-    Instant::from_start(start.elapsed())
+    Now { time: Time::from_nanos(nanos), instant: Instant::from_start(start.elapsed()) }
 }
 
 fn wait(start: Clock, until: Instant) -> Duration {

@@ -81,9 +81,9 @@ const OF_CLIENT: &str = "SELECT number, received_us, rows, raw_bytes, data FROM 
                          WHERE client = ?1 AND name = ?2 AND log = ?3 \
                          AND (received_us, number) > (?4, ?5) AND received_us < ?6 \
                          ORDER BY received_us, number LIMIT 1";
-/// With the same parameters, of which the first and the third mean nothing here.
+/// With the same parameters, of which the first means nothing here.
 const OF_SERVER: &str = "SELECT number, received_us, rows, raw_bytes, data FROM server_event \
-                         WHERE ?1 = '' AND name = ?2 AND ?3 = 0 \
+                         WHERE ?1 = '' AND name = ?2 AND log = ?3 \
                          AND (received_us, number) > (?4, ?5) AND received_us < ?6 \
                          ORDER BY received_us, number LIMIT 1";
 

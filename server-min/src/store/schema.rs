@@ -15,6 +15,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/v7.sql"),
     include_str!("schema/v8.sql"),
     include_str!("schema/v9.sql"),
+    include_str!("schema/v10.sql"),
+    include_str!("schema/v11.sql"),
 ];
 /// The version from which on clients are found by an index.
 const INDEXED: u32 = 3;

@@ -47,6 +47,16 @@ impl Store {
         })
     }
 
+    /// What event queries of the server logged, like [`Store::server_events`].
+    #[must_use]
+    pub fn server_event_logs(
+        &self,
+        name: &ArtifactName,
+        time: std::ops::Range<u64>,
+    ) -> EventReader {
+        EventReader::new(self.clone(), None, name, time, true)
+    }
+
     /// The place behind all events that are here.
     ///
     /// # Errors
@@ -77,7 +87,7 @@ impl Store {
                        WHERE name = ?1 AND number > ?2 AND log = 0 ORDER BY number LIMIT ?3";
             let client = take(db, sql, name, mark.client, &mut arrived)?;
             let sql = "SELECT number, received_us, rows, raw_bytes, data, NULL FROM server_event \
-                       WHERE name = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+                       WHERE name = ?1 AND number > ?2 AND log = 0 ORDER BY number LIMIT ?3";
             let server = take(db, sql, name, mark.server, &mut arrived)?;
             Ok((arrived, Mark { client, server }))
         })
@@ -109,16 +119,27 @@ fn take(
     Ok(last)
 }
 
+/// What an event query says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What it yields.
+    Rows,
+    /// What it logs.
+    Log,
+}
+
 /// Keeps events of the server, within a transaction.
 pub(crate) fn insert(
     db: &Connection,
     name: &ArtifactName,
     chunk: &Chunk,
+    kind: Kind,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO server_event (name, received_us, rows, raw_bytes, data) \
-               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql = "INSERT INTO server_event (name, received_us, rows, raw_bytes, data, log) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let (rows, raw_bytes) = (signed(chunk.rows()), signed(chunk.stored_raw_bytes()));
-    let arguments = params![name.as_str(), signed(now_us()), rows, raw_bytes, chunk.data()];
+    let (now, is_log) = (signed(now_us()), kind == Kind::Log);
+    let arguments = params![name.as_str(), now, rows, raw_bytes, chunk.data(), is_log];
     db.prepare_cached(sql)?.execute(arguments)?;
     Ok(())
 }

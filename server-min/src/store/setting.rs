@@ -13,6 +13,8 @@ pub enum Setting {
     EventTable,
     /// The same as agents get it, with its version: a `VQLEventTable`.
     CompiledEventTable,
+    /// What runs on the server from its start to its end: JSON of a `model::monitoring::ServerWatchList`.
+    ServerEventTable,
     /// `GUI.initial_users` were made.
     InitialUsers,
     /// The last audit record that is in the log file: its number, big-endian.
@@ -35,6 +37,7 @@ impl Setting {
             Self::Activity => "activity",
             Self::EventTable => "event_table",
             Self::CompiledEventTable => "compiled_event_table",
+            Self::ServerEventTable => "server_event_table",
             Self::InitialUsers => "initial_users",
             Self::AuditCopied => "audit_copied",
             Self::AuditForwarded => "audit_forwarded",

@@ -20,6 +20,8 @@ use troodon_vql::{Interrupt, Level, LogSink, Permission};
 pub const CLIENT: &str = "C.0123456789abcdef";
 pub const FLOW: &str = "F.TEST";
 pub const HUNT: &str = "H.TEST";
+/// Everybody with a role may see it.
+pub const NOTEBOOK: &str = "N.TEST";
 const SERVER: &str = "VelociraptorServer";
 
 /// Who tries a door.
@@ -206,6 +208,13 @@ impl Bench {
                    VALUES ('C.0123456789abcdef', 'F.TEST', 'x', '[]', 'null', x'', 0, 1); \
                    INSERT OR IGNORE INTO org (id, name, nonce, created_us) \
                    VALUES ('OGONE', 'x', 'gone', 1); \
+                   INSERT OR IGNORE INTO notebook \
+                       (id, name, description, creator, collaborators, preamble, created_us, changed_us) \
+                   VALUES ('N.TEST', 'x', '', 'administrator', '[]', '', 1, 1); \
+                   UPDATE notebook SET collaborators = '[\"reader\", \"analyst\", \"investigator\", \"api\", \
+                       \"artifact_writer\", \"org_admin\"]' WHERE id = 'N.TEST'; \
+                   INSERT OR IGNORE INTO cell (number, notebook, position, kind, input) \
+                       SELECT 1, number, 1, 'vql', 'SELECT 1 FROM scope()' FROM notebook WHERE id = 'N.TEST'; \
                    UPDATE flow SET complete = 0, failure = NULL WHERE id = 'F.TEST';";
         self.store.write(move |db| Ok(db.execute_batch(sql)?)).unwrap();
         if !gone {

@@ -12,4 +12,5 @@ mod api;
 mod bench;
 mod clients;
 mod hunts;
+mod notebooks;
 mod people;
