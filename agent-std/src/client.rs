@@ -1,10 +1,8 @@
 //! The command `client`: the core, two connections, the queries' thread, and the loop that joins them.
 
-use std::future::poll_fn;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -18,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
 use tracing_subscriber::filter::LevelFilter;
-use troodon_core::agent::{Agent, Compression, Config, Connection, Event, Input, Link, StartFault};
+use troodon_core::agent::{Agent, Compression, Config, Connection, Event, Input, StartFault};
 use troodon_core::config::ClientConfig;
 use troodon_core::envelope::Verified;
 use troodon_core::error::PinFault;
@@ -34,7 +32,7 @@ use troodon_vql::{Entropy, Session};
 use crate::config::{self, ConfigFault};
 use crate::description::{client_info, config_variable};
 use crate::limits::{BATCH_LEN, READ_LEN_MAX, ROWS_PART_LEN};
-use crate::link::{Dialer, Happened, Socket};
+use crate::link::{Dialer, Happened, Sockets};
 use crate::plugin::{SystemEntropy, registry};
 use crate::storage::{FileStorage, OpenFault};
 use crate::tls::{TlsFault, TlsSettings, client_config};
@@ -174,8 +172,7 @@ struct Client {
 /// What [`drive`] acts upon.
 struct Outside {
     dialer: Dialer,
-    reader: Option<(Connection, Socket)>,
-    control: Option<(Connection, Socket)>,
+    sockets: Sockets,
     worker: Worker,
     description: Option<String>,
 }
@@ -195,7 +192,7 @@ impl Client {
         let agent = Agent::new(core_config(config)?, key, storage, limits, &mut rng)?;
         let description = client_info(agent.id(), config, install_time);
         let dialer = dialer(config)?;
-        let outside = Outside { dialer, reader: None, control: None, worker, description };
+        let outside = Outside { dialer, sockets: Sockets::default(), worker, description };
         Ok(Self { agent, outside, rng, epoch, held: None })
     }
 
@@ -219,7 +216,7 @@ impl Client {
             tokio::select! {
                 biased;
                 () = ended(&mut terminate, &mut interrupt) => return Ok(()),
-                (connection, happened) = self.outside.happening(&mut buffer) => {
+                (connection, happened) = self.outside.sockets.happening(&mut buffer) => {
                     self.take_note(connection, &happened, buffer.as_slice());
                 }
                 report = reports.recv(), if takes_reports => match report {
@@ -244,7 +241,7 @@ impl Client {
         match happened {
             Happened::Down(down) => {
                 self.agent.handle(now, Input::Down(connection, *down));
-                *self.outside.slot(connection.link) = None;
+                self.outside.sockets.lose(connection.link);
             }
             // The next round of the loop offers the bytes again.
             Happened::Drained => {}
@@ -302,49 +299,17 @@ async fn sleep_until(until: std::time::Instant) {
     sleep(until.saturating_duration_since(std::time::Instant::now())).await;
 }
 
-impl Outside {
-    fn slot(&mut self, link: Link) -> &mut Option<(Connection, Socket)> {
-        match link {
-            Link::Reader => &mut self.reader,
-            Link::Control => &mut self.control,
-        }
-    }
-
-    fn socket(&mut self, connection: Connection) -> Option<&mut Socket> {
-        let open = self.slot(connection.link).as_mut();
-        open.filter(|(held, _)| *held == connection).map(|(_, socket)| socket)
-    }
-
-    /// The next thing that happens on either connection.
-    async fn happening(&mut self, buffer: &mut [u8; READ_LEN_MAX]) -> (Connection, Happened) {
-        poll_fn(|cx| {
-            for (connection, socket) in [&mut self.reader, &mut self.control].into_iter().flatten()
-            {
-                if let Poll::Ready(happened) = socket.poll(cx, buffer) {
-                    return Poll::Ready((*connection, happened));
-                }
-            }
-            Poll::Pending
-        })
-        .await
-    }
-}
-
 impl Host for Outside {
     fn connect(&mut self, connection: Connection, url: &BaseUrl) {
-        *self.slot(connection.link) = Some((connection, self.dialer.dial(url)));
+        self.sockets.hold(connection, self.dialer.dial(url));
     }
 
     fn send(&mut self, connection: Connection, bytes: &[u8]) -> usize {
-        self.socket(connection).map_or(0, |socket| socket.send(bytes))
+        self.sockets.send(connection, bytes)
     }
 
     fn close(&mut self, connection: Connection) {
-        if let Some((_, socket)) =
-            self.slot(connection.link).take_if(|(held, _)| *held == connection)
-        {
-            socket.close();
-        }
+        self.sockets.close(connection);
     }
 
     fn message(&mut self, message: Verified<VeloMessage>) {
@@ -364,7 +329,12 @@ impl Host for Outside {
     }
 }
 
-fn core_config(config: &ClientConfig) -> Result<Config, ClientFault> {
+/// What the core needs of a client configuration.
+///
+/// # Errors
+///
+/// A URL or the embedded CA cannot be used.
+pub fn core_config(config: &ClientConfig) -> Result<Config, ClientFault> {
     let url = |text: &String| {
         BaseUrl::parse(text).map_err(|fault| ClientFault::Url { url: text.clone(), fault })
     };
@@ -389,7 +359,12 @@ fn core_config(config: &ClientConfig) -> Result<Config, ClientFault> {
     Ok(core)
 }
 
-fn dialer(config: &ClientConfig) -> Result<Dialer, ClientFault> {
+/// What opens connections as a client configuration says.
+///
+/// # Errors
+///
+/// A certificate or a name in it cannot be used.
+pub fn dialer(config: &ClientConfig) -> Result<Dialer, ClientFault> {
     let crypto = config.crypto.as_ref();
     let text = |field: fn(&troodon_core::config::CryptoConfig) -> &str| crypto.map_or("", field);
     let settings = TlsSettings {

@@ -10,7 +10,7 @@ pub mod child;
 pub mod client;
 pub mod command;
 pub mod config;
-mod description;
+pub mod description;
 mod event;
 pub mod file;
 pub mod limits;

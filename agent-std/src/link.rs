@@ -3,7 +3,7 @@
 //! A [`Socket`] is polled by the one task of the program; it spawns nothing and holds one buffer in each direction.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use troodon_core::agent::Down;
+use troodon_core::agent::{Connection, Down, Link};
 use troodon_core::http::url::{BaseUrl, Transport};
 
 use crate::limits::{READ_LEN_MAX, UNSENT_LEN_MAX};
@@ -107,6 +107,60 @@ pub struct Socket {
     sent: usize,
     /// Bytes were refused, so that the core waits to hear of room.
     is_full: bool,
+}
+
+/// The connections of one agent, at most one on each link.
+#[derive(Default)]
+pub struct Sockets {
+    reader: Option<(Connection, Socket)>,
+    control: Option<(Connection, Socket)>,
+}
+
+impl Sockets {
+    /// Holds a connection, in place of the one before on its link.
+    pub fn hold(&mut self, connection: Connection, socket: Socket) {
+        *self.slot(connection.link) = Some((connection, socket));
+    }
+
+    /// Takes bytes to send, and says how many; none for a connection that is not held.
+    pub fn send(&mut self, connection: Connection, bytes: &[u8]) -> usize {
+        let held = self.slot(connection.link).as_mut().filter(|(held, _)| *held == connection);
+        held.map_or(0, |(_, socket)| socket.send(bytes))
+    }
+
+    /// Closes a connection, after what was taken has left.
+    pub fn close(&mut self, connection: Connection) {
+        let held = self.slot(connection.link).take_if(|(held, _)| *held == connection);
+        if let Some((_, socket)) = held {
+            socket.close();
+        }
+    }
+
+    /// Forgets the connection of a link without a farewell, and says which it was.
+    pub fn lose(&mut self, link: Link) -> Option<Connection> {
+        self.slot(link).take().map(|(connection, _)| connection)
+    }
+
+    /// The next thing that happens on either connection; bytes that came are put into `into`.
+    pub async fn happening(&mut self, into: &mut [u8; READ_LEN_MAX]) -> (Connection, Happened) {
+        poll_fn(|cx| {
+            for (connection, socket) in [&mut self.reader, &mut self.control].into_iter().flatten()
+            {
+                if let Poll::Ready(happened) = socket.poll(cx, into) {
+                    return Poll::Ready((*connection, happened));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn slot(&mut self, link: Link) -> &mut Option<(Connection, Socket)> {
+        match link {
+            Link::Reader => &mut self.reader,
+            Link::Control => &mut self.control,
+        }
+    }
 }
 
 enum State {

@@ -17,6 +17,7 @@ mod peer;
 mod process;
 mod programs;
 mod wire;
+mod swarm;
 
 pub use board::{Board, BoardKey, Firmware};
 pub use chance::Chance;
@@ -30,3 +31,4 @@ pub use peer::Peer;
 pub use process::{Process, wait_until};
 pub use programs::Programs;
 pub use wire::{Faults, Wire};
+pub use swarm::{Swarm, SwarmReport};

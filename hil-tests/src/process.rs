@@ -159,6 +159,39 @@ impl Process {
         }
     }
 
+    /// Time that the program has spent on a processor.
+    ///
+    /// # Errors
+    ///
+    /// The program has ended.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name, which may hold anything, utime and stime are the 12th and 13th field, in 1/100 s.
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+        let ticks: u64 =
+            fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
+    /// Waits for the program to end by itself, successfully; answers what it said.
+    ///
+    /// # Errors
+    ///
+    /// It fails, or the time is over; both with the end of its log.
+    pub fn wait(mut self, limit: Duration) -> Result<String> {
+        let start = Instant::now();
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(self.said()),
+                Some(status) => bail!("{} failed ({status}):\n{}", self.name, self.last_words()),
+                None if start.elapsed() > limit => {
+                    bail!("{} does not end within {limit:?}:\n{}", self.name, self.last_words());
+                }
+                None => thread::sleep(LOOK_EVERY),
+            }
+        }
+    }
+
     /// Ends the program as `kill -9` does.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Agent and server against a real Velociraptor, as a black box on loopback.
 
 use std::env;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -29,6 +30,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut test = step::cargo(["test", "--package", "hil-tests", "--test", "interop", "--"]);
     test.args(["--nocapture", "--test-threads", "1"]).args(&arguments.filter);
     step::run("interop", test.env("TROODON_BIN_DIR", folder))
+}
+
+/// The real program, if one is named.
+pub fn peer() -> Option<PathBuf> {
+    env::var_os(PEER).map(PathBuf::from)
 }
 
 /// Runs the cases if a peer is named; else says that they were skipped.

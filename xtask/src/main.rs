@@ -10,6 +10,7 @@ mod interop;
 mod setup;
 mod sizes;
 mod step;
+mod swarm;
 mod test;
 mod tidy;
 
@@ -47,6 +48,8 @@ enum Task {
     },
     /// Print sizes of binaries and memory of idle processes, and fail over the budget
     Sizes,
+    /// Run many agents in one process against a server, which is killed in the middle, and print what both took
+    Swarm(swarm::Arguments),
     /// Check what the compiler does not: module docs, forbidden words, file lengths
     Tidy,
     /// Run agent and server against a real Velociraptor named by VELOCIRAPTOR_BIN
@@ -71,6 +74,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Measure { program, text } => bench::measure(&program, &text),
         Task::Sizes => sizes::run(),
+        Task::Swarm(arguments) => swarm::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Interop(arguments) => interop::run(&arguments),
     }
