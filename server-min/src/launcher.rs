@@ -370,9 +370,11 @@ impl Launcher {
         if let Some(request) = requests.first() {
             for variable in &request.env {
                 let name = variable.key.replace('`', "");
-                let value = Value::from(variable.value.as_str());
-                preamble
-                    .push_str(&format!("LET `{name}` <= parse_json(data={})\n", quoted(&value)));
+                let value = json!({"value": variable.value});
+                preamble.push_str(&format!(
+                    "LET `{name}` <= parse_json(data={}).value\n",
+                    quoted(&value)
+                ));
             }
             let statements = request.query.iter().filter(|query| query.name.is_empty());
             statements.for_each(|query| preamble.push_str(&format!("{}\n", query.vql)));

@@ -55,7 +55,7 @@ fn tell(db: &Connection, number: u64, record: &Record) -> Result<(), StoreError>
     let short = || Record { details: Value::Null, ..record.clone() };
     let chunk = chunk(record.row(number)).or_else(|_| chunk(short().row(number)));
     let chunk = chunk.map_err(|_| StoreError::Damaged("an audit record"))?;
-    server_event::insert(db, &QUEUE.parse()?, &chunk)
+    server_event::insert(db, &QUEUE.parse()?, &chunk, server_event::Kind::Rows)
 }
 
 impl Store {
