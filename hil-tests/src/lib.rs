@@ -16,8 +16,8 @@ mod pair;
 mod peer;
 mod process;
 mod programs;
-mod wire;
 mod swarm;
+mod wire;
 
 pub use board::{Board, BoardKey, Firmware};
 pub use chance::Chance;
@@ -30,5 +30,5 @@ pub use pair::Pair;
 pub use peer::Peer;
 pub use process::{Process, wait_until};
 pub use programs::Programs;
-pub use wire::{Faults, Wire};
 pub use swarm::{Swarm, SwarmReport};
+pub use wire::{Faults, Wire};

@@ -85,7 +85,11 @@ impl Actor {
         }
     }
 
-    fn refuse<T>(&self, mut record: Record, why: String) -> Result<T, ActError> {
+    /// Refuses, on record, what somebody wants behind a door.
+    ///
+    /// # Errors
+    /// Always: [`ActError::Denied`], unless the store cannot be written.
+    pub fn refuse<T>(&self, mut record: Record, why: String) -> Result<T, ActError> {
         record.allowed = false;
         if let Some(details) = record.details.as_object_mut() {
             details.insert("refused".into(), why.as_str().into());
@@ -111,18 +115,6 @@ impl Actor {
         record.allowed = false;
         self.store.audit(record)?;
         Err(ActError::Denied(format!("PUBLISH to {queue}")))
-    }
-
-    /// Puts on record that the caller passed a door and may not do what it wants behind it.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn refuse(&self, mut record: Record, why: &str) -> Result<(), StoreError> {
-        if let Some(details) = record.details.as_object_mut() {
-            details.insert("refused".into(), why.into());
-        }
-        record.allowed = false;
-        self.store.audit(record)
     }
 
     /// Puts on record that the caller passed a door and that what it wanted behind it came to nothing.

@@ -348,7 +348,8 @@ impl Launcher {
     /// # Errors
     /// The artifact is unknown, or cannot be compiled.
     pub fn compile_call(&self, artifact: &str) -> Result<Vec<VqlCollectorArgs>, CompileFault> {
-        let entry = self.repository.get(artifact);
+        let repository = self.repository();
+        let entry = repository.get(artifact);
         let entry = entry.ok_or_else(|| CompileFault::Unknown(artifact.to_owned()))?;
         self.compile_here(&Spec::of(artifact), entry.artifact.kind)
     }
@@ -364,7 +365,8 @@ impl Launcher {
     ) -> Result<Template, CompileFault> {
         let spec = Spec { artifact: artifact.to_owned(), parameters: parameters.to_vec() };
         let requests = self.compile_here(&spec, ArtifactType::Notebook)?;
-        let entry = self.repository.get(artifact);
+        let repository = self.repository();
+        let entry = repository.get(artifact);
         let artifact = &entry.ok_or(CompileFault::Unknown(spec.artifact))?.artifact;
         let mut preamble = String::new();
         if let Some(request) = requests.first() {
@@ -393,14 +395,14 @@ impl Launcher {
     ) -> Result<Vec<VqlCollectorArgs>, CompileFault> {
         let none = Limits::default();
         let limits = Layers { caller: &none, server: &none };
-        compile(&self.repository, std::slice::from_ref(spec), &limits, kind)
+        compile(&self.repository(), std::slice::from_ref(spec), &limits, kind)
     }
 
     /// `Frontend.default_server_monitoring_artifacts`: what runs on the server until somebody edits the list. Those that
     /// are not here are left out.
     pub fn usual_server_events(&self) -> impl Iterator<Item = &str> {
-        let names = self.settings.server_events.iter().map(String::as_str);
-        names.filter(|name| self.repository.get(name).is_some())
+        let (repository, names) = (self.repository(), self.settings.server_events.iter());
+        names.map(String::as_str).filter(move |name| repository.get(name).is_some())
     }
 }
 

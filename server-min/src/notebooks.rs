@@ -278,8 +278,11 @@ fn seen(actor: &Actor, id: &NotebookId, record: &Record) -> Result<Notebook, Not
     let why = match actor.store().notebook(id) {
         Ok(one) if may_see(actor, &one) => return Ok(one),
         Ok(_) => {
-            actor.refuse(record.clone(), "the notebook is not shared with them")?;
-            StoreError::NoNotebook(id.to_string())
+            let why = "the notebook is not shared with them".to_owned();
+            match actor.refuse::<()>(record.clone(), why) {
+                Err(ActError::Store(error)) => error,
+                _ => StoreError::NoNotebook(id.to_string()),
+            }
         }
         Err(why) => {
             actor.fail(record.clone(), &why.to_string())?;
@@ -298,6 +301,5 @@ fn owned(actor: &Actor, id: &NotebookId, record: &Record) -> Result<Notebook, No
         return Ok(one);
     }
     let why = format!("notebook {id} belongs to {}", one.creator);
-    actor.refuse(record.clone(), &why)?;
-    Err(ActError::Denied(why).into())
+    Ok(actor.refuse(record.clone(), why)?)
 }

@@ -67,7 +67,6 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("plugin", "monitoring", "READ_RESULTS"),
     ("plugin", "monitoring_logs", "READ_RESULTS"),
     ("plugin", "orgs", "READ_RESULTS"),
-    ("plugin", "monitoring_logs", "READ_RESULTS"),
     ("plugin", "watch_monitoring", "READ_RESULTS"),
     ("plugin", "source", "READ_RESULTS"),
     ("plugin", "notebooks", "READ_RESULTS"),

@@ -55,7 +55,8 @@ fn monitoring(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, 
 
 static MONITORING_LOGS: Plugin = Plugin::new(
     "monitoring_logs",
-    "Yields what event queries logged: of a client, or without one of the server.",
+    "Yields what event queries logged, of a client or without one of the server, and how many events of an artifact a \
+     client had to drop.",
     &[ARTIFACT, SOURCE, CLIENT, START, END],
     monitoring_logs,
 )
@@ -105,24 +106,6 @@ fn rows(mut events: EventReader, whose: String) -> Box<dyn Rows> {
         let event = event.map_err(fault)?;
         json::event(&event.row, &whose, event.received_us).map(Some)
     }))
-}
-
-static MONITORING_LOGS: Plugin = Plugin::new(
-    "monitoring_logs",
-    "Yields what the event queries of a client logged, and how many events of an artifact the client had to drop.",
-    &[ARTIFACT, SOURCE, Arg::required("client_id", Kind::String, "Whose."), START, END],
-    monitoring_logs,
-)
-.needs(&[Permission::ReadResults])
-.on(Availability::Server);
-
-fn monitoring_logs(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
-    let Some(name) = artifact_name(&args)? else {
-        return Err(Fault::error("name an artifact"));
-    };
-    let client = client_id(&args)?;
-    let logs = backend(cx)?.store.event_logs(&client, &name, time(&args)?);
-    Ok(rows(logs, client.to_string()))
 }
 
 static WATCH_MONITORING: Plugin = Plugin::new(
