@@ -168,7 +168,7 @@ impl Member {
 
     /// Begins and ends outages.
     fn weather(&mut self) {
-        if !self.weather_at.is_some_and(|at| at <= Clock::now()) {
+        if self.weather_at.is_none_or(|at| at > Clock::now()) {
             return;
         }
         self.outside.is_dark = !self.outside.is_dark;

@@ -163,7 +163,7 @@ impl Part {
                 continue;
             };
             let now = Now { instant: cx.instant(), time: cx.now() };
-            let event = query.step(&mut self.session, now, QUERY_FUEL).map_err(Fault::Stop)?;
+            let event = query.step(&mut self.session, now, QUERY_FUEL).map_err(Fault::from)?;
             match (event, &*role) {
                 (Event::Row(row), Role::Source(source)) => {
                     cx.charge(1)?;

@@ -9,7 +9,7 @@ use troodon_vql::{
     Rows, Scope, Step, Value, json as vql_json,
 };
 
-use super::flow::{artifact_name, client_id, micros};
+use super::flow::{artifact_name, micros};
 use super::{Backend, backend, fault, json};
 use crate::events;
 use crate::limits::FOLLOW_MS;
