@@ -538,3 +538,11 @@ fn a_query_of_its_own_sees_only_what_it_is_given() {
         (0, "ERROR: query: runas is not supported by this host")
     );
 }
+
+#[test]
+fn sums_of_large_numbers_are_exact() {
+    let (found, _) = rows(
+        "SELECT sum(item=_value) AS S FROM foreach(row=(9007199254740993, 'x', 2)) GROUP BY 1",
+    );
+    assert_eq!(found, [r#"{"S":9007199254740995}"#]);
+}

@@ -23,8 +23,13 @@ pub(super) static SUM: Function = Function::fold(
     "Adds up the whole numbers so far; of fractions the part before the point counts.",
     &[Arg::required("item", Kind::Resolved, "The number to add; what is none is left out.")],
     |_, _, args, state| {
-        let Some(item) = args.value("item").and_then(number).map(truncated) else {
-            return Ok(Value::Null);
+        let item = match args.value("item") {
+            // Not by way of a fraction, which has only 53 bits.
+            Some(Value::Int(whole)) => *whole,
+            other => match other.and_then(number) {
+                Some(fraction) => truncated(fraction),
+                None => return Ok(Value::Null),
+            },
         };
         let sum = match so_far(state) {
             Some(Value::Int(before)) => before.wrapping_add(item),
