@@ -89,18 +89,22 @@ fn open(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, Fa
             let text = format!("Unknown parameter {key} provided to artifact {name}");
             return Err(Fault::error(text));
         }
-        let value = match given.value(cx)? {
-            // It would run among the variables of the artifact, and it was written for those of the caller.
-            Value::Query(query) => {
-                let rows = query.collect(cx, scope)?.into_iter().map(Value::from);
-                Value::from(rows.collect::<Vec<_>>())
-            }
-            other => other,
-        };
-        session.set(key.clone(), value);
+        let value = given.value(cx)?;
+        session.set(key.clone(), handed_over(cx, scope, value)?);
     }
     let parts = parts(artifacts.definitions(), artifact, &args)?;
     Ok(Box::new(Call { session, parts, current: None }))
+}
+
+/// A value of the caller's as the called artifact gets it: of a query its rows, because the query would run among the
+/// variables of the artifact, and it was written for those of the caller.
+///
+/// # Errors
+/// The query fails.
+pub fn handed_over(cx: &mut Context, scope: &Scope, value: Value) -> Result<Value, Fault> {
+    let Value::Query(query) = value else { return Ok(value) };
+    let rows = query.collect(cx, scope)?.into_iter().map(Value::from);
+    Ok(Value::from(rows.collect::<Vec<_>>()))
 }
 
 /// A running call.
@@ -137,7 +141,7 @@ impl Rows for Call {
             let now = Now { instant: cx.instant(), time: cx.now() };
             let event =
                 query.step(&mut self.session, now, limits::CALL_FUEL).map_err(Fault::from)?;
-            match (event, part.role.clone()) {
+            match (event, &part.role) {
                 (Event::Row(row), Role::Source(source)) => {
                     cx.charge(1)?;
                     return Ok(Step::Row(with_source(&row, source)));
@@ -152,7 +156,7 @@ impl Rows for Call {
                     }
                 }
                 (Event::End, Role::Precondition { guards }) => {
-                    self.parts.drain(..guards.min(self.parts.len()));
+                    self.parts.drain(..(*guards).min(self.parts.len()));
                     self.current = None;
                 }
                 (Event::End, Role::Source(_) | Role::Preamble) => self.current = None,
@@ -205,7 +209,9 @@ fn parts(all: &[Artifact], artifact: &Artifact, args: &Args) -> Result<VecDeque<
     Ok(parts)
 }
 
-fn with_source(row: &Row, source: String) -> Row {
+/// The row with the name of its source, as `_Source`.
+#[must_use]
+pub fn with_source(row: &Row, source: &str) -> Row {
     let mut named = RowBuilder::new();
     for (name, value) in row.iter() {
         named.set(name.clone(), value.clone());

@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 
+use troodon_core::artifact::{handed_over, with_source};
 use troodon_proto::{VqlCollectorArgs, VqlRequest};
 use troodon_vql::{
     Arg, Args, Availability, Context, Event, Fault, Kind, Now, Permission, Plugin, Program, Query,
-    Row, RowBuilder, Rows, Scope, Session, Step, Value,
+    Rows, Scope, Session, Step, Value,
 };
 
 use super::session::SessionMaker;
@@ -78,15 +79,8 @@ fn given(
                 "Unknown parameter {key} provided to artifact {name}"
             )));
         }
-        let value = match given.value(cx)? {
-            // It was written for the variables of the caller.
-            Value::Query(query) => {
-                let rows = query.collect(cx, scope)?.into_iter().map(Value::from);
-                Value::from(rows.collect::<Vec<_>>())
-            }
-            other => other,
-        };
-        all.push((key, value));
+        let value = given.value(cx)?;
+        all.push((key, handed_over(cx, scope, value)?));
     }
     Ok(all)
 }
@@ -185,13 +179,4 @@ impl Part {
             }
         }
     }
-}
-
-fn with_source(row: &Row, source: &str) -> Row {
-    let mut named = RowBuilder::new();
-    for (name, value) in row.iter() {
-        named.set(name.clone(), value.clone());
-    }
-    named.set("_Source", source);
-    named.build()
 }
