@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::page::{self, Frame};
 use super::time::Moment;
 use super::visitor::Visitor;
-use crate::account::{Accounts, Grant};
+use crate::account::{AccountError, Accounts, Grant};
 use crate::limits;
 use crate::model::door::Door;
 use crate::model::id::{OrgId, UserName};
@@ -260,10 +260,10 @@ pub(super) async fn grant(
     let name = user_name(&name)?;
     let form = Rightful::parse(&body, |_, _| ())?;
     visitor.sent(&form.csrf)?;
-    let place = format!("{}/users/{name}", visitor.settings().base_path);
-    let work = move || accounts(&visitor).grant(&name, form.policy, Grant::Replace).map(drop);
-    tokio::task::spawn_blocking(work).await??;
-    Ok(Redirect::to(&place).into_response())
+    let change = |accounts: &Accounts, name: &UserName| {
+        accounts.grant(name, form.policy, Grant::Replace).map(drop)
+    };
+    manage(visitor, name, change).await
 }
 
 /// What the buttons of a user send.
@@ -288,10 +288,7 @@ pub(super) async fn set_password(
             "Your own password is changed on the page of your account.".into(),
         ));
     }
-    let place = format!("{}/users/{name}", visitor.settings().base_path);
-    let work = move || accounts(&visitor).set_password(&name, &form.password);
-    tokio::task::spawn_blocking(work).await??;
-    Ok(Redirect::to(&place).into_response())
+    manage(visitor, name, move |accounts, name| accounts.set_password(name, &form.password)).await
 }
 
 pub(super) async fn lock(
@@ -301,10 +298,7 @@ pub(super) async fn lock(
 ) -> Result<Response, Fault> {
     let name = user_name(&name)?;
     visitor.sent(&form.csrf)?;
-    let place = format!("{}/users/{name}", visitor.settings().base_path);
-    let work = move || accounts(&visitor).set_locked(&name, form.lock == "Y");
-    tokio::task::spawn_blocking(work).await??;
-    Ok(Redirect::to(&place).into_response())
+    manage(visitor, name, move |accounts, name| accounts.set_locked(name, form.lock == "Y")).await
 }
 
 /// For somebody who has lost the authenticator.
@@ -315,8 +309,17 @@ pub(super) async fn take_factor(
 ) -> Result<Response, Fault> {
     let name = user_name(&name)?;
     visitor.sent(&form.csrf)?;
+    manage(visitor, name, move |accounts, name| accounts.take_factor(name)).await
+}
+
+/// Changes an account, and shows it.
+async fn manage(
+    visitor: Visitor,
+    name: UserName,
+    change: impl FnOnce(&Accounts, &UserName) -> Result<(), AccountError> + Send + 'static,
+) -> Result<Response, Fault> {
     let place = format!("{}/users/{name}", visitor.settings().base_path);
-    let work = move || accounts(&visitor).take_factor(&name);
+    let work = move || change(&accounts(&visitor), &name);
     tokio::task::spawn_blocking(work).await??;
     Ok(Redirect::to(&place).into_response())
 }
