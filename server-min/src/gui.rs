@@ -21,6 +21,8 @@ mod form;
 mod hunts;
 mod live;
 mod monitoring;
+mod notebook;
+mod notebooks;
 mod overview;
 mod own;
 mod page;
@@ -42,6 +44,7 @@ use axum::http::HeaderName;
 use ipnet::IpNet;
 use rustls::ServerConfig;
 use tokio::sync::{Semaphore, watch};
+use troodon_vql::{Interrupt, Registry};
 
 use crate::acl::Acl;
 use crate::activity;
@@ -49,6 +52,7 @@ use crate::launcher::Launcher;
 use crate::limits;
 use crate::listener::Listener;
 use crate::monitoring::Monitoring;
+use crate::orgs::Orgs;
 use crate::store::Store;
 
 /// What the pages need to know. The names are those of the configuration where it has one.
@@ -94,6 +98,10 @@ pub struct Services {
     pub launcher: Arc<Launcher>,
     /// What clients watch.
     pub monitoring: Arc<Monitoring>,
+    /// All organisations, for queries in notebooks.
+    pub orgs: Arc<Orgs>,
+    /// What queries in notebooks can use.
+    pub registry: Arc<Registry>,
 }
 
 /// What all requests share.
@@ -107,6 +115,10 @@ struct Shared {
     changes: watch::Receiver<i64>,
     /// Passwords that are checked at a time: each takes memory and a processor on purpose.
     checks: Semaphore,
+    /// Queries of notebooks that run at a time.
+    cells: Arc<Semaphore>,
+    /// Ends them with the pages.
+    interrupt: Interrupt,
 }
 
 impl Gui {
@@ -120,7 +132,16 @@ impl Gui {
         let waiting = sign_in::Waiting::default();
         let checks = Semaphore::new(limits::SIGN_INS_AT_A_TIME);
         let (tell, changes) = watch::channel(0);
-        let shared = Shared { settings, has_tls, services, waiting, changes, checks };
+        let shared = Shared {
+            settings,
+            has_tls,
+            services,
+            waiting,
+            changes,
+            checks,
+            cells: Arc::new(Semaphore::new(limits::NOTEBOOK_RUNS)),
+            interrupt: Interrupt::new(),
+        };
         Ok(Bound { listener, tell, shared: Arc::new(shared) })
     }
 }
@@ -137,8 +158,10 @@ impl Bound {
         let watching = tokio::spawn(watch_activity(self.shared.services.store.clone()));
         let store = self.shared.services.store.clone();
         let telling = tokio::spawn(live::watch_commits(store, self.tell, stop.clone()));
+        let interrupt = self.shared.interrupt.clone();
         let router = routes::router(self.shared);
         self.listener.serve(router, stop).await;
+        interrupt.set();
         watching.abort();
         if let Ok(Err(error)) = telling.await {
             tracing::warn!(%error, "open pages were not told of changes");

@@ -306,6 +306,14 @@ pub const NOTEBOOK_USERS: usize = 100;
 pub const NOTEBOOK_ROWS: usize = 1_000_000;
 /// Seconds that the query in a cell may run.
 pub const NOTEBOOK_SECONDS: u64 = 600;
+/// Cells whose queries run at a time for the web pages; who wants one more is told to wait.
+pub const NOTEBOOK_RUNS: usize = 16;
+/// Milliseconds for which the web pages wait for the query of a cell before they show that it runs.
+pub const NOTEBOOK_WAIT_MS: u64 = 700;
+/// Rows of one cell on the page of its notebook.
+pub const NOTEBOOK_SHOWN_ROWS: usize = 20;
+/// Messages of one cell on the page of its notebook.
+pub const NOTEBOOK_SHOWN_LINES: usize = 50;
 /// Milliseconds between two looks whether somebody has stopped it.
 pub const NOTEBOOK_LOOK_MS: u64 = 500;
 /// Rows of one cell in the page that a notebook is exported to.

@@ -108,6 +108,8 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         acl: acl.clone(),
         launcher: Arc::clone(&launcher),
         monitoring: Arc::clone(&orgs.root().monitoring),
+        orgs: Arc::clone(&orgs),
+        registry: Arc::clone(&calls.registry),
     };
     follow_audit(config, &orgs)?;
     raise_file_limit();

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
+use troodon_vql::Interrupt;
 
 use super::collect::pair;
 use super::console::Console;
 use super::rows::{Format, RowWriter};
 use super::{Invocation, print, printable};
+use crate::model::door::Door;
 use crate::model::id::UserName;
 use crate::model::notebook::{Cell, CellKind, CellState, NotebookId};
 use crate::notebooks::{self, Change, NewNotebook, Services};
@@ -137,6 +139,7 @@ pub(super) fn run(invocation: &Invocation, command: &NotebookCommand) -> Result<
         }
         NotebookCommand::List { format } => list(&console, *format),
         NotebookCommand::Show(which) => {
+            console.enter(Door::ShowNotebooks, json!({"notebook_id": which.notebook}))?;
             let (one, cells) = notebooks::show(&actor, &which.notebook)?;
             let mut shown = serde_json::to_value(one)?;
             shown["cells"] = serde_json::to_value(cells)?;
@@ -179,6 +182,7 @@ pub(super) fn run(invocation: &Invocation, command: &NotebookCommand) -> Result<
 
 fn list(console: &Console, format: Format) -> Result<()> {
     let mut writer = RowWriter::new(stdout().lock(), format);
+    console.enter(Door::ShowNotebooks, json!({}))?;
     for one in notebooks::list(&console.actor())? {
         if let Value::Object(row) = serde_json::to_value(one)? {
             writer.row(row)?;
@@ -201,7 +205,7 @@ fn run_cells(console: Console, id: &NotebookId, wanted: Option<i64>, format: For
     let Console { config, orgs, org, acl, principal, .. } = console;
     let registry = Arc::new(query::registry(&config)?);
     let backend = Arc::new(Backend::new(&orgs, &org, &acl, principal));
-    let services = Services { backend, registry };
+    let services = Services { backend, registry, interrupt: Interrupt::new() };
     let mut writer = RowWriter::new(stdout().lock(), format);
     for number in cells {
         let cell = notebooks::run(&actor, &services, id, number)?;

@@ -10,6 +10,7 @@ use crate::artifacts::ArtifactsError;
 use crate::hunts::HuntError;
 use crate::launcher::LaunchError;
 use crate::monitoring::MonitoringError;
+use crate::notebooks::NotebookError;
 use crate::password::PasswordFault;
 use crate::store::StoreError;
 
@@ -41,9 +42,11 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NoClient(_) | StoreError::NoFlow { .. } | StoreError::NoHunt(_) => {
-                Self::Missing(error.to_string())
-            }
+            StoreError::NoClient(_)
+            | StoreError::NoFlow { .. }
+            | StoreError::NoHunt(_)
+            | StoreError::NoNotebook(_)
+            | StoreError::NoCell(..) => Self::Missing(error.to_string()),
             StoreError::Limit(..) => Self::Wrong(error.to_string()),
             other => Self::failed(&other),
         }
@@ -113,6 +116,19 @@ impl From<MonitoringError> for Fault {
             MonitoringError::Launch(error) => error.into(),
             MonitoringError::Compile(fault) => Self::Wrong(fault.to_string()),
             MonitoringError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotebookError> for Fault {
+    fn from(error: NotebookError) -> Self {
+        match error {
+            NotebookError::Act(error) => error.into(),
+            NotebookError::Launch(error) => error.into(),
+            NotebookError::Compile(fault) => Self::Wrong(fault.to_string()),
+            NotebookError::Store(error) => error.into(),
+            NotebookError::Random(error) => Self::failed(&error),
+            NotebookError::Output(error) => Self::failed(&error),
         }
     }
 }

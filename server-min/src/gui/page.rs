@@ -58,11 +58,12 @@ pub(super) struct Link {
 }
 
 /// All of them, with what opens each.
-const PAGES: [(&str, &str, Door); 8] = [
+const PAGES: [(&str, &str, Door); 9] = [
     ("/", "Overview", Door::ShowClients),
     ("/clients", "Clients", Door::ShowClients),
     ("/hunts", "Hunts", Door::ShowHunts),
     ("/monitoring", "Monitoring", Door::Results),
+    ("/notebooks", "Notebooks", Door::ShowNotebooks),
     ("/artifacts", "Artifacts", Door::ShowArtifacts),
     ("/users", "Users", Door::ShowUsers),
     ("/audit", "Audit log", Door::Audit),

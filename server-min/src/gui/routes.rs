@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use super::fault::Fault;
 use super::{
     Shared, artifacts, asset, audit, clients, collect, editor, events, flow, hunts, live,
-    monitoring, overview, own, page, preview, sign_in, state, users,
+    monitoring, notebook, notebooks, overview, own, page, preview, sign_in, state, users,
 };
 use crate::limits;
 
@@ -47,6 +47,15 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/monitoring/remove", post(monitoring::remove))
         .route("/monitoring/events", get(events::of_server))
         .route("/monitoring/events/rows", get(events::server_rows))
+        .route("/notebooks", get(notebooks::list).post(notebooks::create))
+        .route("/notebooks/new", get(notebooks::form))
+        .route("/notebooks/{notebook}", get(notebook::show))
+        .route("/notebooks/{notebook}/share", post(notebooks::share))
+        .route("/notebooks/{notebook}/delete", post(notebooks::delete))
+        .route("/notebooks/{notebook}/page", get(notebooks::export))
+        .route("/notebooks/{notebook}/cells", post(notebook::add))
+        .route("/notebooks/{notebook}/cells/{cell}", get(notebook::rows).post(notebook::change))
+        .route("/notebooks/{notebook}/cells/{cell}/rows", get(notebook::download))
         .route("/artifacts", get(artifacts::list))
         .route("/artifacts/{name}", get(artifacts::show))
         .route("/artifacts/{name}/delete", post(editor::delete))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri, header};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use zeroize::Zeroizing;
 
 use super::fault::Fault;
@@ -18,6 +18,8 @@ use crate::model::door::Door;
 use crate::model::id::{OrgId, UserName};
 use crate::model::role::Rights;
 use crate::monitoring::Monitoring;
+use crate::notebooks;
+use crate::query::Backend;
 use crate::store::session::Session;
 use crate::store::{Store, StoreError, now_us};
 
@@ -96,6 +98,20 @@ impl Visitor {
 
     pub(super) fn launcher(&self) -> &Launcher {
         &self.shared.services.launcher
+    }
+
+    /// What queries of the visitor work with: their rights, and what is registered.
+    pub(super) fn queries(&self) -> notebooks::Services {
+        let Services { orgs, acl, registry, .. } = &self.shared.services;
+        let backend = Backend::new(orgs, orgs.root(), acl, self.actor.principal().clone());
+        let (registry, interrupt) = (Arc::clone(registry), self.shared.interrupt.clone());
+        notebooks::Services { backend: Arc::new(backend), registry, interrupt }
+    }
+
+    /// A place among the queries of notebooks that run at a time.
+    pub(super) fn place_to_run(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let full = |_| Fault::Wrong("Too many queries are running; try again later.".to_owned());
+        Arc::clone(&self.shared.cells).try_acquire_owned().map_err(full)
     }
 
     pub(super) const fn actor(&self) -> &Actor {

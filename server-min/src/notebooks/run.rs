@@ -27,6 +27,8 @@ pub struct Services {
     pub backend: Arc<Backend>,
     /// What queries can use.
     pub registry: Arc<Registry>,
+    /// Stops them.
+    pub interrupt: Interrupt,
 }
 
 /// Runs the query of a cell with the rights of [`Services::backend`], and answers the cell when it has ended. It ends when
@@ -71,7 +73,7 @@ fn execute(store: &Store, services: &Services, text: &str, run: (i64, i64)) -> R
         backend: Arc::clone(&services.backend),
         registry: Arc::clone(&services.registry),
         log: Box::new(log.clone()),
-        interrupt: Interrupt::new(),
+        interrupt: services.interrupt.clone(),
         budget: Budget::host(),
         artifact: None,
     };

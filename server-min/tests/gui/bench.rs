@@ -23,8 +23,9 @@ use troodon_server::model::flow::NewFlow;
 use troodon_server::model::id::{ClientId, FlowId, HuntId, OrgId, UserName};
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::Role;
-use troodon_server::monitoring::Monitoring;
+use troodon_server::orgs::Orgs;
 use troodon_server::password::Hashed;
+use troodon_server::query;
 use troodon_server::store::Store;
 use troodon_server::store::chunk::Chunk;
 
@@ -66,10 +67,15 @@ impl Bench {
         config.lockdown = settings.lockdown;
         let acl = Acl::new(&config, store.clone()).unwrap();
         let repository = Arc::new(Repository::built_in().unwrap());
-        let launcher = Launcher::new(&config, repository, store.clone(), acl.clone());
-        let launcher = Arc::new(launcher);
-        let monitoring = Arc::new(Monitoring::new(store.clone(), Arc::clone(&launcher), &[]));
-        let services = Services { store: store.clone(), acl, launcher, monitoring };
+        let orgs = Arc::new(Orgs::of(&config, repository, store.clone(), acl.clone()));
+        let services = Services {
+            store: store.clone(),
+            acl,
+            launcher: Arc::clone(&orgs.root().launcher),
+            monitoring: Arc::clone(&orgs.root().monitoring),
+            orgs,
+            registry: Arc::new(query::registry(&config).unwrap()),
+        };
         let pages = Gui::bind(settings, services).await.unwrap();
         let (stop, stopped) = watch::channel(false);
         let address = pages.address();

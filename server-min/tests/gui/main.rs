@@ -13,6 +13,7 @@ mod browser;
 mod editor;
 mod hostile;
 mod hunts;
+mod notebooks;
 mod pages;
 mod people;
 mod sign_in;
