@@ -10,8 +10,8 @@ use crate::artifact::ArtifactType;
 use crate::config::{Config, ConfigError};
 use crate::query;
 
-/// Written by a test: `UPDATE=1 cargo test -p troodon-agent --test names`.
-const AGENT: &str = include_str!("names/agent.json");
+/// Those of agents for Linux, as JSON. Written by a test: `UPDATE=1 cargo test -p troodon-agent --test names`.
+pub const AGENT: &str = include_str!("names/agent.json");
 
 /// Why there is no list of names.
 #[derive(Debug, thiserror::Error)]

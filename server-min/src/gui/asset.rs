@@ -16,6 +16,11 @@ pub(super) async fn live() -> impl IntoResponse {
     (headers, include_str!("../../assets/live.js"))
 }
 
+pub(super) async fn vql() -> impl IntoResponse {
+    let headers = [(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, KEPT)];
+    (headers, include_str!("../../assets/vql.js"))
+}
+
 pub(super) async fn icon() -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, KEPT)];
     (headers, include_str!("../../assets/icon.svg"))

@@ -12,6 +12,7 @@ use crate::launcher::LaunchError;
 use crate::monitoring::MonitoringError;
 use crate::notebooks::NotebookError;
 use crate::password::PasswordFault;
+use crate::server_monitoring::ServerMonitoringError;
 use crate::store::StoreError;
 
 /// Why a page is not shown.
@@ -129,6 +130,20 @@ impl From<NotebookError> for Fault {
             NotebookError::Store(error) => error.into(),
             NotebookError::Random(error) => Self::failed(&error),
             NotebookError::Output(error) => Self::failed(&error),
+        }
+    }
+}
+
+impl From<ServerMonitoringError> for Fault {
+    fn from(error: ServerMonitoringError) -> Self {
+        match error {
+            ServerMonitoringError::Act(error) => error.into(),
+            ServerMonitoringError::Launch(error) => error.into(),
+            ServerMonitoringError::Store(error) => error.into(),
+            ServerMonitoringError::Absent(_) => Self::Missing(error.to_string()),
+            ServerMonitoringError::Compile(_) | ServerMonitoringError::Impersonates(_) => {
+                Self::Wrong(error.to_string())
+            }
         }
     }
 }

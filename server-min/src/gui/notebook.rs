@@ -5,11 +5,12 @@ use std::time::Duration;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use troodon_vql::reference;
 
 use super::download::{self, Format};
 use super::fault::Fault;
@@ -21,6 +22,7 @@ use super::visitor::Visitor;
 use crate::limits;
 use crate::model::door::Door;
 use crate::model::notebook::{Cell, CellKind, CellState, Notebook, NotebookId};
+use crate::names::AGENT;
 use crate::notebooks::{self, Change};
 use crate::store::server_event::Kind;
 use crate::store::{Store, StoreError};
@@ -54,9 +56,8 @@ impl Shown {
     fn of(store: &Store, cell: Cell) -> Result<Self, StoreError> {
         let is_text = cell.kind == CellKind::Markdown;
         let html = if is_text { notebooks::html(&cell.input) } else { String::new() };
-        let first = |_| {
-            Ok(store.cell_lines(cell.number, Kind::Rows).take(limits::NOTEBOOK_SHOWN_ROWS))
-        };
+        let first =
+            |_| Ok(store.cell_lines(cell.number, Kind::Rows).take(limits::NOTEBOOK_SHOWN_ROWS));
         let table = match cell.rows {
             0 => None,
             total => Some(Table::read(&View::default(), Some(total), first)?),
@@ -256,6 +257,16 @@ pub(super) async fn download(
     let name = format!("{id}.{number}");
     tokio::task::spawn_blocking(move || find(&visitor, &id, number).map(drop)).await??;
     download::rows(&name, wanted.format, move || Ok(store.cell_lines(number, Kind::Rows)))
+}
+
+/// What queries can use on a host, for those who write them.
+pub(super) async fn names(visitor: Visitor, Path(host): Path<String>) -> Result<Response, Fault> {
+    let text = match host.as_str() {
+        "server" => reference::json(&visitor.queries().registry),
+        "agent" => AGENT.to_owned(),
+        other => return Err(Fault::Missing(format!("There are no queries on `{other}`."))),
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 /// A cell of a notebook that the visitor may see.

@@ -44,6 +44,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/hunts/{hunt}/delete", post(hunts::delete))
         .route("/monitoring", get(monitoring::show))
         .route("/monitoring/add", get(monitoring::form).post(monitoring::add))
+        .route("/monitoring/server/add", get(monitoring::server_form).post(monitoring::server_add))
+        .route("/monitoring/server/remove", post(monitoring::server_remove))
         .route("/monitoring/remove", post(monitoring::remove))
         .route("/monitoring/events", get(events::of_server))
         .route("/monitoring/events/rows", get(events::server_rows))
@@ -77,6 +79,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/style.css", get(asset::style))
         .route("/live", get(live::stream))
         .route("/live.js", get(asset::live))
+        .route("/vql.js", get(asset::vql))
+        .route("/vql/{host}", get(notebook::names))
         .route("/icon.svg", get(asset::icon));
     let pages = match base.as_str() {
         "" => pages,

@@ -167,3 +167,39 @@ async fn events_are_shown_within_a_time() {
     // Her sign-in is one; who may read results reads those of the server, as in Velociraptor.
     assert!(rita.get("/monitoring/events").await.text.contains("Server.Audit.Logs"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_on_the_server_is_added_and_removed_by_those_who_may_collect_there() {
+    let bench = Bench::new().await;
+    let mut ann = bench.visitor("ann", Role::Administrator).await;
+    let csrf = ann.get("/artifacts-editor").await.csrf();
+    let text = "name: Custom.Beat\ntype: SERVER_EVENT\nparameters:\n- name: Period\n  default: \"60\"\n\
+                sources:\n- query: SELECT * FROM clock(period=int(int=Period))\n";
+    let kept = [("csrf", csrf.as_str()), ("text", text), ("keep", "Y")];
+    assert_eq!(ann.post("/artifacts-editor", &kept).await.place(), "/artifacts/Custom.Beat");
+    assert!(ann.get("/monitoring").await.text.contains("/monitoring/server/add"));
+    assert!(ann.get("/monitoring/server/add").await.text.contains("?artifact=Custom.Beat"));
+    let form = ann.get("/monitoring/server/add?artifact=Custom.Beat").await.text;
+    assert!(form.contains("name=\"p:Period\"") && !form.contains("name=\"label\""), "{form}");
+    let fields = [("csrf", csrf.as_str()), ("artifact", "Custom.Beat"), ("p:Period", "5")];
+    let added = ann.post("/monitoring/server/add", &fields).await;
+    assert_eq!(added.place(), "/monitoring", "{}", added.text);
+    let page = ann.get("/monitoring").await.text;
+    assert!(page.contains("<code>Period</code> 5") && page.contains("<td>ann</td>"), "{page}");
+    let mut rita = bench.visitor("rita", Role::Reader).await;
+    let seen = rita.get("/monitoring").await;
+    assert!(seen.text.contains("Custom.Beat") && !seen.text.contains("/monitoring/server/"));
+    let theirs = [("csrf", seen.csrf()), ("artifact", "Custom.Beat".to_owned())];
+    let theirs: Vec<_> = theirs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for path in ["/monitoring/server/add", "/monitoring/server/remove"] {
+        assert_eq!(rita.post(path, &theirs).await.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let client = [("csrf", csrf.as_str()), ("artifact", "Generic.Client.Stats")];
+    let wrong = ann.post("/monitoring/server/add", &client).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    let removed = ann.post("/monitoring/server/remove", &fields).await;
+    assert_eq!(removed.place(), "/monitoring");
+    let again = ann.post("/monitoring/server/remove", &fields).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+    assert!(bench.audited().contains(&("SetServerMonitoringState".to_owned(), false)));
+}

@@ -116,3 +116,20 @@ async fn a_query_that_does_not_end_is_shown_at_once_and_stopped_by_a_button() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(bench.audited().contains(&("EditNotebook".to_owned(), true)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn editors_are_told_the_names_that_queries_can_use() {
+    let bench = Bench::new().await;
+    let mut ann = bench.visitor("ann", Role::Administrator).await;
+    let path = create(&mut ann).await;
+    let page = ann.get(&path).await.text;
+    assert!(page.contains("data-vql=\"server\"") && page.contains("src=\"/vql.js\""));
+    for (host, name) in [("server", "hunt_results"), ("agent", "pslist")] {
+        let names = ann.get(&format!("/vql/{host}")).await;
+        let names: serde_json::Value = serde_json::from_str(&names.text).unwrap();
+        let found = names.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
+        assert!(found["doc"].is_string() && found["arguments"].is_array(), "{found}");
+    }
+    assert_eq!(ann.get("/vql/elsewhere").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(bench.browser().get("/vql/server").await.place(), "/sign-in");
+}
