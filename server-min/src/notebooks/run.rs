@@ -56,7 +56,11 @@ pub fn run(
         audit::append(db, &record)?;
         notebook::begin(db, cell, &runner)
     })?;
-    let text = format!("{}\n{}", one.preamble, found.input);
+    // Mistakes are found in the lines that people see.
+    let text = match one.preamble.as_str() {
+        "" => found.input,
+        preamble => format!("{preamble}\n{}", found.input),
+    };
     let (state, failure) = match execute(store, services, &text, (cell, run)) {
         Ok(()) => (CellState::Done, String::new()),
         Err(why) => (CellState::Failed, why),
