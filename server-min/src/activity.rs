@@ -30,8 +30,16 @@ pub struct Sample {
 /// The store cannot be read.
 pub fn samples(store: &Store) -> Result<Vec<Sample>, StoreError> {
     let mut samples = kept(store.setting(Setting::Activity)?)?;
-    samples.push(store.read(|db| statistics::sample(db, now_us(), ONLINE_US))?);
+    samples.push(now(store)?);
     Ok(samples)
+}
+
+/// The counters of this moment.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn now(store: &Store) -> Result<Sample, StoreError> {
+    store.read(|db| statistics::sample(db, now_us(), ONLINE_US))
 }
 
 /// Notes a sample unless one was noted lately.

@@ -29,6 +29,7 @@ pub mod ingest;
 pub mod launcher;
 pub mod limits;
 pub mod listener;
+pub mod metrics;
 pub mod model;
 pub mod monitoring;
 pub mod names;

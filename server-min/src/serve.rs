@@ -17,10 +17,11 @@ use crate::api::{self, ApiError};
 use crate::artifact::{ArtifactError, Repository, undeclared};
 use crate::artifacts;
 use crate::audit_log::AuditLog;
-use crate::config::{ClientConfig, Config, ConfigError};
+use crate::config::{ClientConfig, Config, ConfigError, MonitoringConfig};
 use crate::frontend::{Frontend, FrontendError, Settings, raise_file_limit, termination};
 use crate::gui::{self, Gui};
 use crate::limits;
+use crate::metrics;
 use crate::model::id::OrgId;
 use crate::monitoring::MonitoringError;
 use crate::orgs::Orgs;
@@ -54,6 +55,14 @@ pub enum ServeError {
     /// The address of the web pages cannot be bound.
     #[error("cannot listen on {address} (GUI.bind_address, GUI.bind_port): {cause}")]
     Gui {
+        /// What was to be bound.
+        address: SocketAddr,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// The address of the figures cannot be bound.
+    #[error("cannot listen on {address} (Monitoring.bind_address, Monitoring.bind_port): {cause}")]
+    Metrics {
         /// What was to be bound.
         address: SocketAddr,
         /// Why not.
@@ -114,6 +123,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     follow_audit(config, &orgs)?;
     raise_file_limit();
     let stop = termination()?;
+    let metrics = metrics(config, &pages, &orgs).await?;
     let bound = Frontend::bind_all(settings, store.clone(), orgs).await?;
     let pages = bind_pages(pages, people).await?;
     let api = api::Bound::bind(&api_settings(config)?, calls).await?;
@@ -131,7 +141,13 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let switch = Interrupt::new();
     let events = events.start(switch.clone())?;
     let api = tokio::spawn(api.serve());
-    let (ended, ()) = tokio::join!(bound.serve(stop), pages.serve(told));
+    let told_too = told.clone();
+    let measured = async move {
+        if let Some(metrics) = metrics {
+            metrics.serve(told_too).await;
+        }
+    };
+    let (ended, (), ()) = tokio::join!(bound.serve(stop), pages.serve(told), measured);
     api.abort();
     switch.set();
     // What event queries have yielded is stored before the end; a panic in their thread has been reported.
@@ -157,6 +173,30 @@ async fn bind_pages(
     let address = settings.bind;
     let bound = Gui::bind(settings, services).await;
     bound.map_err(|cause| ServeError::Gui { address, cause })
+}
+
+/// Binds `Monitoring.bind_address` and `Monitoring.bind_port`, if there is a port.
+async fn metrics(
+    config: &Config,
+    pages: &gui::Settings,
+    orgs: &Arc<Orgs>,
+) -> Result<Option<metrics::Bound>, ServeError> {
+    let MonitoringConfig { bind_address: address, bind_port } = &config.monitoring;
+    if *bind_port == 0 {
+        return Ok(None);
+    }
+    let address = if address.is_empty() { "127.0.0.1" } else { address };
+    let ip = bind_address("Monitoring.bind_address", address)?;
+    let sources = metrics::Sources {
+        orgs: Arc::clone(orgs),
+        certificates: pages.certificates.clone(),
+        lockdown: config.lockdown,
+    };
+    let address = SocketAddr::new(ip, *bind_port);
+    let bound = metrics::Bound::bind(address, sources).await;
+    let bound = bound.map_err(|cause| ServeError::Metrics { address, cause })?;
+    tracing::info!(address = %bound.address(), "figures are at /metrics");
+    Ok(Some(bound))
 }
 
 /// Signs, copies and sends the audit logs, on threads of their own: a receiver that is away holds nothing else up.

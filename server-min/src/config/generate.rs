@@ -47,7 +47,7 @@ pub fn defaults() -> Config {
             compression: "zlib".into(),
         },
         logging: default_logging(),
-        monitoring: MonitoringConfig { bind_address: "127.0.0.1".into(), bind_port: 8003 },
+        monitoring: MonitoringConfig { bind_address: "127.0.0.1".into(), bind_port: 0 },
         server_type: "linux".into(),
         defaults: Defaults {
             hunt_expiry_hours: 168,

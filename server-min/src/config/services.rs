@@ -103,13 +103,13 @@ pub struct Retention {
     pub disabled: bool,
 }
 
-/// The `Monitoring` section.
+/// The `Monitoring` section: where figures for a monitoring system are.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MonitoringConfig {
-    /// The address to listen on.
+    /// The address to listen on: this machine's own unless set.
     pub bind_address: String,
-    /// The port to listen on.
+    /// The port to listen on; 0: none.
     pub bind_port: u16,
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
                 .map(|(what, end)| (*what, Moment(*end), left(*end)))
                 .collect(),
             disk: visitor.store().disk().ok(),
-            now: activity::samples(visitor.store())?.last().copied().unwrap_or_default(),
+            now: activity::now(visitor.store())?,
             denied: visitor.acl().denied_to_all().to_string(),
             frame: Frame::of(&visitor),
         };
