@@ -16,7 +16,8 @@ async function refresh() {
   const parts = [...document.querySelectorAll("[data-live]")];
   // Nobody reads a page in the background, and nobody wants what they type in or have selected to go away.
   const selection = document.getSelection();
-  const busy = parts.some((part) => part.contains(document.activeElement) || (selection && !selection.isCollapsed));
+  const isUsed = (part) => part.contains(document.activeElement) || part.querySelector("input[type=checkbox]:checked");
+  const busy = parts.some(isUsed) || (selection && !selection.isCollapsed);
   if (parts.length === 0 || document.hidden || busy) return;
   const response = await fetch(location.href, { redirect: "error" });
   if (!response.ok) return;

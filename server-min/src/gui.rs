@@ -19,6 +19,7 @@ mod fault;
 mod flow;
 mod form;
 mod hunts;
+mod labels;
 mod live;
 mod monitoring;
 mod notebook;

@@ -28,6 +28,7 @@ struct List {
     query: String,
     total: u64,
     clients: Vec<Line>,
+    may_label: bool,
     next: Option<String>,
 }
 
@@ -67,6 +68,7 @@ pub(super) async fn list(
             query: wanted.q,
             total: store.client_count()?,
             clients: found.clients.into_iter().map(Line::of).collect(),
+            may_label: visitor.may(Door::LabelClients),
             next: found.next.map(|cursor| cursor.to_string()),
         };
         Ok::<_, Fault>(page::html(StatusCode::OK, &list))
@@ -83,6 +85,7 @@ struct Show {
     flows: Vec<Summary>,
     may_collect: bool,
     may_label: bool,
+    may_delete: bool,
     skip: usize,
     next: Option<usize>,
 }
@@ -138,6 +141,7 @@ pub(super) async fn show(
             flows: flows.into_iter().map(Summary::of).collect(),
             may_collect: visitor.may(Door::Collect),
             may_label: visitor.may(Door::LabelClients),
+            may_delete: visitor.may(Door::DeleteClients),
             skip: part.skip,
             next: is_full.then(|| part.skip.saturating_add(limits::LINES_PER_PAGE)),
         };
@@ -146,39 +150,22 @@ pub(super) async fn show(
     tokio::task::spawn_blocking(work).await?
 }
 
-/// What the label form sends: one of the two.
+/// What the form that deletes a client sends.
 #[derive(Deserialize)]
-pub(super) struct Labelling {
+pub(super) struct Deletion {
     csrf: String,
-    #[serde(default)]
-    add: String,
-    #[serde(default)]
-    remove: String,
 }
 
-pub(super) async fn label(
+pub(super) async fn delete(
     visitor: Visitor,
     Path(client): Path<String>,
-    Form(form): Form<Labelling>,
+    Form(form): Form<Deletion>,
 ) -> Result<Response, Fault> {
     let id = client_id(&client)?;
     visitor.sent(&form.csrf)?;
-    let place = format!("{}/clients/{id}", visitor.settings().base_path);
-    let work = move || {
-        let one = |text: &str| match text.trim() {
-            "" => Ok(Vec::new()),
-            given => crate::model::client::label(given)
-                .map(|label| vec![label.to_owned()])
-                .ok_or_else(|| Fault::Wrong(format!("`{given}` cannot be a label"))),
-        };
-        let (add, remove) = (one(&form.add)?, one(&form.remove)?);
-        if add.is_empty() && remove.is_empty() {
-            return Err(Fault::Wrong("Give a label.".to_owned()));
-        }
-        Ok(clients::label(visitor.actor(), &id, add, remove).map(drop)?)
-    };
-    tokio::task::spawn_blocking(work).await??;
-    Ok(Redirect::to(&place).into_response())
+    let place = format!("{}/clients", visitor.settings().base_path);
+    let gone = tokio::task::spawn_blocking(move || clients::delete(visitor.actor(), &id)).await??;
+    if gone { Ok(Redirect::to(&place).into_response()) } else { Err(missing(&id)) }
 }
 
 /// The id in an address.

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 
 use super::fault::Fault;
 use super::{
-    Shared, artifacts, asset, audit, clients, collect, editor, events, flow, hunts, live,
+    Shared, artifacts, asset, audit, clients, collect, editor, events, flow, hunts, labels, live,
     monitoring, notebook, notebooks, overview, own, page, preview, sign_in, state, users,
 };
 use crate::limits;
@@ -26,7 +26,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/sign-in/code", post(sign_in::check_code))
         .route("/sign-out", post(sign_in::leave))
         .route("/clients/{client}", get(clients::show))
-        .route("/clients/{client}/label", post(clients::label))
+        .route("/clients/labels", post(labels::ticked))
+        .route("/clients/{client}/label", post(labels::one))
+        .route("/clients/{client}/delete", post(clients::delete))
         .route("/clients/{client}/collect", get(collect::form).post(collect::launch))
         .route("/clients/{client}/flows/{flow}", get(flow::show))
         .route("/clients/{client}/flows/{flow}/cancel", post(flow::cancel))

@@ -10,6 +10,7 @@
 
 mod bench;
 mod browser;
+mod clients;
 mod editor;
 mod hostile;
 mod hunts;
