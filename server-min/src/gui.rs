@@ -8,6 +8,7 @@
 
 mod artifacts;
 mod asset;
+mod attempts;
 mod audit;
 mod chart;
 mod clients;
@@ -112,6 +113,7 @@ struct Shared {
     has_tls: bool,
     services: Services,
     waiting: sign_in::Waiting,
+    attempts: attempts::Attempts,
     /// Changes with the store.
     changes: watch::Receiver<i64>,
     /// Passwords that are checked at a time: each takes memory and a processor on purpose.
@@ -138,6 +140,7 @@ impl Gui {
             has_tls,
             services,
             waiting,
+            attempts: attempts::Attempts::default(),
             changes,
             checks,
             cells: Arc::new(Semaphore::new(limits::NOTEBOOK_RUNS)),

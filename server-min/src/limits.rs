@@ -29,6 +29,12 @@ pub const PASSWORD_BYTES: usize = 1024;
 pub const FREE_FAILURES: u64 = 5;
 /// Seconds that a user waits at most for the next try, so that a guesser cannot lock people out for long.
 pub const SIGN_IN_WAIT_SECONDS: u64 = 300;
+/// Wrong passwords and codes from one address within [`ADDRESS_SECONDS`]: more are not looked at.
+pub const ADDRESS_FAILURES: u32 = 50;
+/// Seconds for which failures of an address count.
+pub const ADDRESS_SECONDS: u64 = 600;
+/// Addresses whose failures are remembered.
+pub const ADDRESSES_WATCHED: usize = 2_000;
 /// Passwords that the web pages check at a time; each check takes 19 MiB and a processor.
 pub const SIGN_INS_AT_A_TIME: usize = 2;
 /// Recovery codes for whoever has lost a second factor.

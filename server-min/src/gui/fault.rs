@@ -29,6 +29,8 @@ pub(super) enum Fault {
     Missing(String),
     /// A form or an address that makes no sense.
     Wrong(String),
+    /// Too many wrong passwords or codes from this address.
+    TooMany,
     /// It is our fault; the log has the details.
     Failed,
 }
@@ -169,6 +171,11 @@ impl IntoResponse for Fault {
             Self::Denied(why) => (StatusCode::FORBIDDEN, "Not permitted", why),
             Self::Missing(what) => (StatusCode::NOT_FOUND, "Not found", what),
             Self::Wrong(why) => (StatusCode::BAD_REQUEST, "That does not work", why),
+            Self::TooMany => {
+                let text =
+                    "There were too many attempts from your address. Try again in ten minutes.";
+                (StatusCode::TOO_MANY_REQUESTS, "Too many attempts", text.to_owned())
+            }
             Self::Failed => {
                 let text = "The server could not do this. Its log says why.".to_owned();
                 (StatusCode::INTERNAL_SERVER_ERROR, "Something failed", text)

@@ -110,7 +110,11 @@ pub(super) async fn check(
         return Err(Fault::Denied("this form was sent by another site".to_owned()));
     }
     let base = &shared.settings.base_path;
+    if !shared.attempts.may_try(peer.ip(), now_us()) {
+        return Err(too_many(peer));
+    }
     let Some(signed_in) = verify(&shared, &given).await? else {
+        shared.attempts.failed(peer.ip(), now_us());
         let sign_in = SignIn { base, name: &given.name, problem: Some(REFUSED), wants_code: false };
         return Ok(page::html(StatusCode::UNAUTHORIZED, &sign_in));
     };
@@ -137,6 +141,9 @@ pub(super) async fn check_code(
     if is_from_elsewhere(&uri, &headers) {
         return Err(Fault::Denied("this form was sent by another site".to_owned()));
     }
+    if !shared.attempts.may_try(peer.ip(), now_us()) {
+        return Err(too_many(peer));
+    }
     let base = &shared.settings.base_path;
     let token = cookie_of(&headers, WAITING_COOKIE).unwrap_or_default();
     let Some(user) = shared.waiting.take(&token, now_us()) else {
@@ -152,12 +159,18 @@ pub(super) async fn check_code(
             enter(&shared, user, origin(peer, &headers)).await
         }
         Err(SignInError::Wrong | SignInError::TooSoon(_)) => {
+            shared.attempts.failed(peer.ip(), now_us());
             let sign_in = SignIn { base, name: "", problem: Some(REFUSED_CODE), wants_code: true };
             Ok(page::html(StatusCode::UNAUTHORIZED, &sign_in))
         }
         Err(SignInError::Store(error)) => Err(error.into()),
         Err(SignInError::Password(error)) => Err(Fault::failed(&error)),
     }
+}
+
+fn too_many(peer: SocketAddr) -> Fault {
+    tracing::warn!(address = %peer.ip(), "too many wrong passwords or codes");
+    Fault::TooMany
 }
 
 pub(super) fn origin(peer: SocketAddr, headers: &HeaderMap) -> Origin {

@@ -1,6 +1,7 @@
 //! Who gets in, and for how long.
 
 use hyper::StatusCode;
+use troodon_server::limits::ADDRESS_FAILURES;
 use troodon_server::model::role::Role;
 
 use super::bench::{Bench, CLIENT, PASSWORD};
@@ -119,4 +120,20 @@ async fn other_networks_are_kept_out() {
     let bench =
         Bench::with(|settings| settings.allowed = vec!["127.0.0.0/8".parse().unwrap()]).await;
     assert_eq!(bench.browser().get("/sign-in").await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_guesses_is_not_listened_to_for_a_while() {
+    let bench = Bench::new().await;
+    bench.visitor("ann", Role::Reader).await;
+    let mut guesser = bench.browser();
+    // Names that nobody can have cost no work.
+    for _ in 0..ADDRESS_FAILURES {
+        assert_eq!(guesser.sign_in("<", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+    }
+    let refused = guesser.sign_in("ann", PASSWORD).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.header("set-cookie"), "");
+    let code = guesser.post("/sign-in/code", &[("code", "123456")]).await;
+    assert_eq!(code.status, StatusCode::TOO_MANY_REQUESTS);
 }
