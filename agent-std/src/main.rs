@@ -3,7 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+#[cfg(feature = "docs")]
+use anyhow::Context as _;
+#[cfg(feature = "docs")]
+use clap::CommandFactory as _;
 use clap::{Parser, Subcommand};
+#[cfg(feature = "docs")]
+use std::io::Write as _;
 use troodon_agent::client::ClientCommand;
 use troodon_agent::command::{ArtifactsCommand, QueryCommand, VqlCommand};
 
@@ -29,6 +35,18 @@ enum Command {
     Vql(VqlCommand),
     /// List, show and collect artifacts on this machine
     Artifacts(ArtifactsCommand),
+    /// Print what a shell needs to complete command lines
+    #[cfg(feature = "docs")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages
+    #[cfg(feature = "docs")]
+    Manual {
+        /// An existing folder
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -38,6 +56,15 @@ fn main() -> ExitCode {
         Command::Query(command) => command.run(),
         Command::Vql(command) => command.run(),
         Command::Artifacts(command) => command.run(),
+        #[cfg(feature = "docs")]
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "troodon-agent", &mut text);
+            std::io::stdout().write_all(&text).context("the standard output cannot be written")
+        }
+        #[cfg(feature = "docs")]
+        Command::Manual { folder } => clap_mangen::generate_to(Arguments::command(), &folder)
+            .with_context(|| folder.display().to_string()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

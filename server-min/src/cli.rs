@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 use rustix::fs::{Access, access};
 use tracing::Level;
 use troodon_vql::ParseError;
@@ -122,6 +123,16 @@ enum Command {
     /// Read and check the log of who did what
     #[command(subcommand)]
     Audit(audit_command::AuditCommand),
+    /// Print what a shell needs to complete command lines
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write the manual pages
+    Manual {
+        /// An existing folder
+        folder: PathBuf,
+    },
 }
 
 /// What every command may use.
@@ -194,6 +205,13 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::Acl(command) => acl_command::run(&invocation, command),
         Command::Orgs(command) => orgs_command::run(&invocation, command),
         Command::Audit(command) => audit_command::run(&invocation, &command),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "troodon", &mut text);
+            print(&String::from_utf8(text)?)
+        }
+        Command::Manual { folder } => clap_mangen::generate_to(Cli::command(), &folder)
+            .with_context(|| folder.display().to_string()),
     }
 }
 

@@ -444,3 +444,22 @@ fn the_audit_log_is_verified_against_a_head_that_was_noted() {
     assert!(!broken.status.success() && broken.stdout.is_empty());
     assert!(text(&broken.stderr).contains("record 1 is missing or was changed"));
 }
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let bench = Bench::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let done = bench.run(&["completions", shell]);
+        let script = text(&done.stdout);
+        assert!(script.contains("reissue_certs") && script.contains("notebook"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let done = bench.run(&["manual", folder.path().to_str().unwrap()]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    for command in troodon_server::cli::commands() {
+        let page = folder.path().join(format!("troodon-{}.1", command.replace(' ', "-")));
+        assert!(std::fs::read_to_string(page).unwrap().contains(".SH SYNOPSIS"), "{command}");
+    }
+    let done = bench.run(&["manual", "/nonexistent"]);
+    assert!(!done.status.success() && text(&done.stderr).contains("/nonexistent"));
+}

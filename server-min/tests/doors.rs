@@ -184,6 +184,8 @@ const COMMANDS: &[(&str, &str, &str, &[&str])] = &[
     ("user list", "SERVER_ADMIN", "ShowUsers", &[]),
     ("acl grant", "SERVER_ADMIN", "user_grant", &["victim", "{}"]),
     ("acl show", "SERVER_ADMIN", "ShowUsers", &["victim"]),
+    ("completions", "OPEN", "", &["bash"]),
+    ("manual", "OPEN", "", &["/nonexistent"]),
     ("acl page", "OPEN", "", &[]),
     ("orgs create", "ORG_ADMIN", "org_create", &["Another"]),
     ("orgs delete", "ORG_ADMIN", "org_delete", &["OGONE", "--really_do_it"]),

@@ -16,7 +16,7 @@ const SMALL_FLAGS: [&str; 3] =
 
 /// Builds server and small agent and puts them side by side into `target/demo`.
 pub fn programs() -> Result<Programs> {
-    let server = build("the server", "troodon-server", "troodon")?;
+    let server = server()?;
     let agent = small_agent()?;
     let folder = step::root().join("target/demo");
     fs::create_dir_all(&folder)?;
@@ -27,9 +27,14 @@ pub fn programs() -> Result<Programs> {
     Programs::within(&folder)
 }
 
-/// Builds the agent for speed instead of size.
+/// Builds the agent for speed instead of size, with every parser.
 pub fn fast_agent() -> Result<PathBuf> {
     build("the agent", "troodon-agent", "troodon-agent")
+}
+
+/// Builds the server.
+pub fn server() -> Result<PathBuf> {
+    build("the server", "troodon-server", "troodon")
 }
 
 fn build(what: &str, package: &str, program: &str) -> Result<PathBuf> {

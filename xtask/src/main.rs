@@ -7,6 +7,7 @@ mod build;
 mod demo;
 mod fuzz;
 mod interop;
+mod package;
 mod setup;
 mod sizes;
 mod step;
@@ -50,6 +51,8 @@ enum Task {
     Sizes,
     /// Run many agents in one process against a server, which is killed in the middle, and print what both took
     Swarm(swarm::Arguments),
+    /// Build packages for Debian and its kin, and the programs alone, into target/package
+    Package,
     /// Check what the compiler does not: module docs, forbidden words, file lengths
     Tidy,
     /// Run agent and server against a real Velociraptor named by VELOCIRAPTOR_BIN
@@ -75,6 +78,7 @@ fn run(task: Task) -> Result<()> {
         Task::Measure { program, text } => bench::measure(&program, &text),
         Task::Sizes => sizes::run(),
         Task::Swarm(arguments) => swarm::run(&arguments),
+        Task::Package => package::run(),
         Task::Tidy => tidy::run(),
         Task::Interop(arguments) => interop::run(&arguments),
     }

@@ -28,6 +28,8 @@ pub fn install() -> Result<()> {
         ("make", "make"),
         ("qemu-system-arm", "qemu-system-arm"),
         ("qemu-system-riscv32", "qemu-system-misc"),
+        // What is said of the units.
+        ("systemd-analyze", "systemd"),
         // A receiver of the audit log; over TLS it needs the second.
         ("rsyslogd", "rsyslog"),
         ("rsyslogd", "rsyslog-openssl"),

@@ -5,7 +5,7 @@ use clap::Args;
 use hil_tests::Device;
 
 use crate::setup::BOARD_TARGETS;
-use crate::{interop, setup, step, tidy};
+use crate::{interop, package, setup, step, tidy};
 
 /// Which part to run.
 #[derive(Args)]
@@ -23,6 +23,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     setup::install()?;
     step::run("format", &mut step::cargo(["fmt", "--all", "--check"]))?;
     tidy::run()?;
+    package::check_units()?;
     let warnings = ["--", "-D", "warnings"];
     let clippy = ["clippy", "--workspace", "--all-targets", "--all-features"];
     step::run("clippy", &mut step::cargo(clippy.iter().chain(&warnings)))?;

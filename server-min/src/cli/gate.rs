@@ -88,6 +88,8 @@ pub const GATES: &[(&str, Gate)] = &[
     ("audit show", Gate::Doors(&[Door::Audit])),
     ("audit verify", Gate::Doors(&[Door::Audit])),
     ("audit rotate", Gate::Doors(&[Door::RotateAudit])),
+    ("completions", Gate::Open),
+    ("manual", Gate::Open),
 ];
 
 /// The gate of a command.
