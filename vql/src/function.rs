@@ -11,7 +11,7 @@ pub(crate) mod timestamp;
 use crate::registry::Function;
 
 pub(crate) use encode::hex;
-pub(crate) use format::{filled, printed};
+pub(crate) use format::{alone, filled, printed};
 
 /// Functions that every registry has.
 pub static CORE: &[&Function] = &[

@@ -229,7 +229,7 @@ impl Grammar {
             4 => format!("upcase(string={})", self.text()),
             5 => format!("lowcase(string={})", self.text()),
             6 => format!("split(string={}, sep='[,b]')", self.text()),
-            7 => format!("join(array=({value}, 'x', 2), sep='-')"),
+            7 => format!("join(array=({value}, 'x', 2){})", self.one(&[", sep='-'", ""])),
             8 => {
                 let verb = self
                     .one(&["%v", "%d", "%s", "%05d", "%x", "%q", "%T", "%6v|", "%-6v|", "%.2f"]);
@@ -245,7 +245,8 @@ impl Grammar {
             16 => format!("atoi(string={})", self.one(&["'12'", "'0x1F'", "'-3'", "'abc'", "''"])),
             17 => format!("set(item=dict(a=1), field='b', value={value})"),
             18 => {
-                format!("encode(string={}, type='{}')", self.text(), self.one(&["hex", "base64"]))
+                let kind = self.one(&["hex", "base64", "string", "json"]);
+                format!("encode(string={value}, type='{kind}')")
             }
             19 => format!("strip(string={}, prefix='a', suffix='b')", self.text()),
             20 => format!(

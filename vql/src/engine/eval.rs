@@ -151,7 +151,7 @@ fn compare(
         Comparison::Greater => greater(&left, &right),
         Comparison::GreaterOrEqual => greater(&left, &right) || equal(&left, &right),
         Comparison::Match => matches(cx, &left, &right)?,
-        Comparison::In(_) => !left.is_null() && contains(&right, &left),
+        Comparison::In(_) => contains(&right, &left),
         Comparison::Never => false,
     }))
 }
@@ -163,7 +163,24 @@ fn size_charge(value: &Value) -> u64 {
 
 /// An operand of an operator, with a stored query turned into its rows.
 fn operand(cx: &mut Context, scope: &Scope, expr: &Expr) -> Result<Value, Stop> {
+    noted_operand(cx, scope, expr, &mut false)
+}
+
+/// An operand, and whether it was a stored query; a member is a list by then.
+fn noted_operand(
+    cx: &mut Context,
+    scope: &Scope,
+    expr: &Expr,
+    is_stored: &mut bool,
+) -> Result<Value, Stop> {
     let value = eval(cx, scope, expr)?;
+    if matches!(value, Value::Query(_)) {
+        *is_stored |= match expr {
+            Expr::Member(..) => false,
+            Expr::Symbol(symbol) => symbol.path.len() == 1,
+            _ => true,
+        };
+    }
     resolve(cx, scope, value)
 }
 
@@ -199,17 +216,25 @@ fn sum(
     first: &Expr,
     terms: &[(Sign, Expr)],
 ) -> Result<Value, Stop> {
-    let mut value = operand(cx, scope, first)?;
+    let mut is_stored = false;
+    let mut value = noted_operand(cx, scope, first, &mut is_stored)?;
     for (sign, term) in terms {
-        let term = operand(cx, scope, term)?;
+        let term = noted_operand(cx, scope, term, &mut is_stored)?;
         value = match sign {
+            // A list takes anything, a stored query only its like and lists.
+            Sign::Plus if is_stored && !(is_list(&value) && is_list(&term)) => Value::Null,
             Sign::Plus => path::add(cx, &value, &term).unwrap_or_else(|| add(&value, &term)),
             Sign::Minus => subtract(&value, &term),
         };
+        is_stored = false;
         cx.charge(size_charge(&value))?;
         admit(cx, value.measure())?;
     }
     Ok(value)
+}
+
+const fn is_list(value: &Value) -> bool {
+    matches!(value, Value::List(_))
 }
 
 fn product(

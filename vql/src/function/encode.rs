@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
+use super::format::{alone, printed};
 use crate::args::Args;
 use crate::budget::Fault;
 use crate::context::Context;
@@ -27,18 +28,16 @@ pub(super) static ENCODE: Function = Function::new(
 );
 
 fn encode(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
-    let value = args.value("string").cloned().unwrap_or_default();
-    let text = match &value {
-        Value::Str(text) => text.clone(),
-        other => json::scalar_text(other).into(),
-    };
+    let value = args.value("string").unwrap_or(&Value::Null);
     let kind = args.string("type").unwrap_or_default();
-    Ok(match kind.as_str() {
-        "hex" => Value::from(hex(&text)),
-        "base64" => Value::from(base64(&text)),
-        "string" => Value::Str(text),
-        "json" => Value::from(json::to_string(&value)),
-        other => return Err(Fault::error(format!("unknown encoding type {other}"))),
+    Ok(match (kind.as_str(), value) {
+        ("hex", Value::Str(text)) => Value::from(hex(text)),
+        ("base64", Value::Str(text)) => Value::from(base64(text)),
+        // What is no text has no bytes.
+        ("hex" | "base64", _) => Value::Null,
+        ("string", _) => Value::from(printed(&alone(value))),
+        ("json", _) => Value::from(json::indented(value)),
+        (other, _) => return Err(Fault::error(format!("unknown encoding type {other}"))),
     })
 }
 

@@ -70,9 +70,20 @@ fn extra(values: &[Value], out: &mut Vec<u8>) {
         if at > 0 {
             out.extend_from_slice(b", ");
         }
-        out.extend_from_slice(format!("{}={}", value.type_name(), printed(value)).as_bytes());
+        let value = alone(value);
+        out.extend_from_slice(value.type_name().as_bytes());
+        out.push(b'=');
+        out.extend_from_slice(&printed(&value));
     }
     out.push(b')');
+}
+
+/// A value as it is printed when no list holds it: of a time the original makes a text of whole seconds.
+pub fn alone(value: &Value) -> Value {
+    match value {
+        Value::Time(time) => Value::from(Time::from_seconds(time.seconds()).to_string()),
+        other => other.clone(),
+    }
 }
 
 /// Lists within lists that are written element by element; deeper ones are written as JSON.
@@ -132,11 +143,11 @@ impl Directive {
             out.push(b'%');
             return;
         }
-        let Some(value) = values.next() else {
+        let Some(value) = values.next().map(alone) else {
             out.extend_from_slice(format!("%!{verb}(MISSING)").as_bytes());
             return;
         };
-        self.one(verb, value, LIST_LEVELS, out);
+        self.one(verb, &value, LIST_LEVELS, out);
     }
 
     /// Writes a value; the elements of a list each with all flags, as Go does.
@@ -177,11 +188,7 @@ impl Directive {
             (_, Value::Null) => b"{}".to_vec(),
             ('v' | 's', Value::Str(text)) => self.cut(text).to_vec(),
             ('v', Value::Int(number)) => self.integer(*number, "").into_bytes(),
-            ('v' | 's' | 'q' | 'x' | 'X', Value::Time(time)) => {
-                let whole = Time::from_seconds(time.seconds()).to_string();
-                return self.text(verb, &Value::from(whole));
-            }
-            ('q' | 'x' | 'X', Value::Dict(_)) => {
+            ('v' | 's' | 'q' | 'x' | 'X', Value::Time(_)) | ('q' | 'x' | 'X', Value::Dict(_)) => {
                 return self.text(verb, &Value::from(scalar_text(value)));
             }
             ('v', _) | ('s', Value::Dict(_)) => scalar_text(value).into_bytes(),
@@ -313,8 +320,8 @@ fn count<'a>(
 }
 
 /// A value as `%v` prints it: a dict as JSON, a list as its elements in brackets.
-pub fn printed(value: &Value) -> String {
+pub fn printed(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     Directive::default().one('v', value, LIST_LEVELS, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::engine::Scope;
 use crate::registry::{Arg, Function, Kind};
 use crate::value::Value;
-use crate::value::json::write_value;
+use crate::value::json::{indented, write_value};
 
 const STRING: &[Arg] = &[Arg::required("string", Kind::String, "The text.")];
 
@@ -84,11 +84,7 @@ fn serialize(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let item = args.value("item").cloned().unwrap_or_default();
     let mut out = Vec::new();
     match (bytes(args, "format"), &item) {
-        (b"" | b"json", _) => {
-            let mut compact = Vec::new();
-            write_value(&item, &mut compact);
-            out = indented(&compact);
-        }
+        (b"" | b"json", _) => out = indented(&item),
         (b"jsonl", Value::List(list)) => {
             for value in list.iter() {
                 write_value(value, &mut out);
@@ -102,53 +98,6 @@ fn serialize(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
         _ => return Err(Fault::error("format should be json or jsonl")),
     }
     Ok(out.into())
-}
-
-/// JSON with a line for each item, a blank in front for each level, as Velociraptor lays it out.
-fn indented(compact: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(compact.len());
-    let mut level = 0_usize;
-    let (mut in_string, mut is_escaped) = (false, false);
-    let mut bytes = compact.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        if in_string {
-            out.push(byte);
-            in_string = byte != b'"' || is_escaped;
-            is_escaped = byte == b'\\' && !is_escaped;
-            continue;
-        }
-        match byte {
-            b'{' | b'[' => {
-                out.push(byte);
-                if let Some(end) = bytes.next_if(|next| matches!(next, b'}' | b']')) {
-                    out.push(end);
-                } else {
-                    level = level.saturating_add(1);
-                    break_line(level, &mut out);
-                }
-            }
-            b'}' | b']' => {
-                level = level.saturating_sub(1);
-                break_line(level, &mut out);
-                out.push(byte);
-            }
-            b',' => {
-                out.push(byte);
-                break_line(level, &mut out);
-            }
-            b':' => out.extend_from_slice(b": "),
-            other => {
-                in_string = other == b'"';
-                out.push(other);
-            }
-        }
-    }
-    out
-}
-
-fn break_line(level: usize, out: &mut Vec<u8>) {
-    out.push(b'\n');
-    out.extend(core::iter::repeat_n(b' ', level));
 }
 
 fn entropy(text: &[u8]) -> f64 {

@@ -8,6 +8,7 @@ use crate::args::Args;
 use crate::budget::{Fault, Limit, Stop};
 use crate::context::Context;
 use crate::engine::Scope;
+use crate::function::alone;
 use crate::pattern::{Case, Pattern};
 use crate::registry::{Arg, Function, Kind};
 use crate::value::{RowBuilder, Text, Value};
@@ -74,7 +75,8 @@ fn regex_transform(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fa
     let Some(map) = args.dict("map") else { return Ok(Value::from(text)) };
     for (name, replacement) in map.iter() {
         let pattern = cx.pattern(name, Case::Ignored)?;
-        let replacement = shown(replacement);
+        let replacement = alone(replacement);
+        let replacement = shown(&replacement);
         let source = core::mem::take(&mut text);
         text = replaced(cx, &pattern, &source, &mut |_, found, out| {
             expand(&replacement, &pattern, &source, found, out);

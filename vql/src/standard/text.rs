@@ -56,7 +56,7 @@ pub(super) static FUNCTIONS: &[&Function] = &[
         "The elements of a list as one text.",
         &[
             Arg::required("array", Kind::List, "The elements."),
-            Arg::optional("sep", Kind::String, "What stands between them (,)."),
+            Arg::optional("sep", Kind::String, "What stands between them."),
             Arg::optional("prefix", Kind::String, "What stands before the first one."),
             Arg::optional("suffix", Kind::String, "What stands after the last one."),
         ],
@@ -126,13 +126,13 @@ fn substr(_: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
 
 fn join(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let value_bytes = cx.budget.value_bytes;
-    let separator = if args.has("sep") { bytes(args, "sep") } else { b"," };
+    let separator = bytes(args, "sep");
     let mut out = bytes(args, "prefix").to_vec();
     for (at, item) in args.list("array").map_or(&[][..], |list| list).iter().enumerate() {
         if at > 0 {
             out.extend_from_slice(separator);
         }
-        out.extend_from_slice(printed(item).as_bytes());
+        out.extend_from_slice(&printed(item));
         if out.len() > value_bytes {
             return Err(Stop::from(Limit::ValueBytes(value_bytes)).into());
         }

@@ -34,6 +34,39 @@ pub fn to_string(value: &Value) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// A value as JSON with a line for each item and a blank in front for each level, as Velociraptor lays it out.
+pub(crate) fn indented(value: &Value) -> Vec<u8> {
+    let (mut compact, mut out) = (Vec::new(), Vec::new());
+    write_value(value, &mut compact);
+    let mut level = 0_usize;
+    let (mut in_string, mut is_escaped) = (false, false);
+    let mut before = 0;
+    for byte in compact {
+        if in_string {
+            out.push(byte);
+            in_string = byte != b'"' || is_escaped;
+            is_escaped = byte == b'\\' && !is_escaped;
+            continue;
+        }
+        // Brackets come in pairs: no level is below 0.
+        let is_end = matches!(byte, b'}' | b']');
+        level = level.wrapping_sub(usize::from(is_end));
+        // What is empty stays on its line.
+        if matches!(before, b'{' | b'[') != is_end || before == b',' {
+            out.push(b'\n');
+            out.extend(core::iter::repeat_n(b' ', level));
+        }
+        level = level.wrapping_add(usize::from(matches!(byte, b'{' | b'[')));
+        out.push(byte);
+        if byte == b':' {
+            out.push(b' ');
+        }
+        in_string = byte == b'"';
+        before = byte;
+    }
+    out
+}
+
 /// Appends a string in quotes.
 pub fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
@@ -55,7 +88,7 @@ pub(crate) fn scalar_text(value: &Value) -> String {
         Value::Int(number) => number.to_string(),
         Value::Float(number) => go_float(*number),
         Value::Str(text) => text.to_str_lossy().into_owned(),
-        Value::Time(time) => time.to_string(),
+        Value::Time(time) => format!("{time:#}"),
         Value::List(_) | Value::Dict(_) | Value::Query(_) | Value::Scope(_) => to_string(value),
     }
 }

@@ -7,10 +7,11 @@ pub(crate) const fn to_float(number: i64) -> f64 {
     number as f64
 }
 
-/// The whole part; NaN is zero, what is too large saturates.
+/// The whole part; what has none within 64 bits, NaN too, is the least number, as in the original.
 #[expect(clippy::as_conversions, reason = "there is no other conversion; it saturates")]
 #[expect(clippy::cast_possible_truncation, reason = "truncation is the purpose")]
 #[inline(never)] // Without hardware for it this is a hundred bytes.
 pub(crate) const fn truncated(number: f64) -> i64 {
-    number as i64
+    let whole = number as i64;
+    if whole == i64::MAX || number.is_nan() { i64::MIN } else { whole }
 }

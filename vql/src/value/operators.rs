@@ -219,7 +219,8 @@ pub(crate) fn multiply(left: &Value, right: &Value, bytes_max: usize) -> Option<
     }
     Some(match (left, right) {
         (Value::Str(text), times) => {
-            let Some(times) = number(times).map(truncated) else { return Some(Value::Null) };
+            let whole_part = || number(times).map(truncated);
+            let Some(times) = whole(times).or_else(whole_part) else { return Some(Value::Null) };
             let Ok(times) = usize::try_from(times) else { return Some(Value::Null) };
             text.len().checked_mul(times).filter(|bytes| *bytes <= bytes_max)?;
             Value::Str(Text::from(text.repeat(times)))
@@ -235,8 +236,11 @@ pub(crate) fn divide(left: &Value, right: &Value) -> Value {
     if whole(left) == Some(0) && matches!(right, Value::Float(_)) {
         return Value::Null;
     }
+    // And it divides a whole number by a fraction that is zero, nothing else by any other zero.
+    let is_infinite = whole(left).is_some() && matches!(right, Value::Float(_));
     match (number(left), number(right)) {
-        (Some(_), Some(0.0)) | (None, _) | (_, None) => Value::Null,
+        (Some(_), Some(0.0)) if !is_infinite => Value::Null,
+        (None, _) | (_, None) => Value::Null,
         (Some(left), Some(right)) => Value::Float(left / right),
     }
 }

@@ -79,22 +79,24 @@ impl Time {
     }
 }
 
-/// RFC 3339 in UTC, with as many digits of the fraction as are needed.
+/// RFC 3339 in UTC, with as many digits of the fraction as are needed; in the alternate form as Go prints a time.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = self.date();
         let (hour, minute, second) = self.clock();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
-        let mut fraction = self.subsecond_nanos();
+        let (between, zone) = if f.alternate() { (' ', " +0000 UTC") } else { ('T', "Z") };
+        write!(f, "{year:04}-{month:02}-{day:02}{between}{hour:02}:{minute:02}:{second:02}")?;
+        let mut fraction = u32::try_from(self.subsecond_nanos()).unwrap_or(0);
         if fraction > 0 {
             let mut width = 9_usize;
-            while fraction.rem_euclid(10) == 0 {
-                fraction = fraction.div_euclid(10);
-                width = width.saturating_sub(1);
+            while fraction % 10 == 0 {
+                fraction /= 10;
+                width = width.wrapping_sub(1);
             }
+            let fraction = i64::from(fraction);
             write!(f, ".{fraction:0width$}")?;
         }
-        f.write_str("Z")
+        f.write_str(zone)
     }
 }
 

@@ -246,71 +246,71 @@ fn with_options(name: &Text, options: &Dict, depth: u16) -> Result<Type, Fault> 
     if let Some(plain) = plain(name) {
         return Ok(plain);
     }
-    let of = |default: &'static str| -> Result<Box<Type>, Fault> {
-        let inner = match options.get(b"type") {
-            Some(Value::Str(name)) => name.clone(),
-            _ => Text::fixed(default),
-        };
-        let empty = Dict::empty();
-        let inner_options = options.get(b"type_options").and_then(Value::as_dict);
-        let depth = depth.saturating_add(1);
-        Ok(Box::new(with_options(&inner, inner_options.unwrap_or(&empty), depth)?))
-    };
-    let int = |name: &[u8]| {
-        if let Some(Value::Int(number)) = options.get(name) { Some(*number) } else { None }
+    let of = |default: &'static str| inner(options, default, depth);
+    let timestamp = |default, per_second, epoch| -> Result<Type, Fault> {
+        let per_second = int(options, "factor").unwrap_or(per_second).max(1);
+        Ok(Type::Timestamp { of: of(default)?, per_second, epoch })
     };
     Ok(match name.as_bytes() {
         b"String" => string(options)?,
         b"Value" => Type::Value(required(options, "value")?),
-        b"Array" => Type::Array {
-            of: of("uint8")?,
-            count: required(options, "count")?,
-            max: int(b"max_count")
-                .and_then(|max| usize::try_from(max).ok())
-                .unwrap_or(BINARY_ARRAY_LEN_DEFAULT),
-            sentinel: match options.get(b"sentinel") {
-                Some(Value::Str(text)) => Some(closure(text)?),
-                _ => None,
-            },
-        },
-        b"BitField" => {
-            let bit = |name: &[u8], default| {
-                int(name).and_then(|bit| u32::try_from(bit).ok()).unwrap_or(default).min(64)
-            };
-            Type::BitField {
-                of: of("uint8")?,
-                start: bit(b"start_bit", 0),
-                end: bit(b"end_bit", 64),
-            }
-        }
+        b"Array" => array(of("uint8")?, options)?,
+        b"BitField" => bit_field(of("uint8")?, options),
         b"Enumeration" => Type::Enumeration { of: of("uint8")?, choices: choices(options) },
         b"Flags" => Type::Flags { of: of("uint8")?, bits: bits(options) },
-        b"Timestamp" => {
-            let per_second = int(b"factor").unwrap_or(1).max(1);
-            Type::Timestamp { of: of("uint32")?, per_second, epoch: 0 }
-        }
-        b"WinFileTime" => {
-            let per_second = int(b"factor").unwrap_or(10_000_000).max(1);
-            Type::Timestamp { of: of("uint64")?, per_second, epoch: WINDOWS_EPOCH }
-        }
-        b"Union" => Type::Union {
-            selector: required(options, "selector")?,
-            choices: match options.get(b"choices") {
-                Some(Value::Dict(dict)) => dict
-                    .iter()
-                    .filter_map(|(key, value)| Some((key, value.as_text()?)))
-                    .map(|(key, kind)| {
-                        let kind = with_options(kind, &Dict::empty(), depth.saturating_add(1))?;
-                        Ok((key.clone(), kind))
-                    })
-                    .collect::<Result<_, Fault>>()?,
-                _ => return Err(Fault::error("option choices is missing")),
-            },
-        },
+        b"Timestamp" => timestamp("uint32", 1, 0)?,
+        b"WinFileTime" => timestamp("uint64", 10_000_000, WINDOWS_EPOCH)?,
+        b"Union" => union(options, depth)?,
         b"Pointer" => Type::Pointer(of("uint8")?),
         b"Profile" => Type::Profile { of: of("uint8")?, offset: required(options, "offset")? },
         _ => Type::Struct(name.clone()),
     })
+}
+
+/// The type that another one is made of.
+fn inner(options: &Dict, default: &'static str, depth: u16) -> Result<Box<Type>, Fault> {
+    let name = match options.get(b"type") {
+        Some(Value::Str(name)) => name.clone(),
+        _ => Text::fixed(default),
+    };
+    let empty = Dict::empty();
+    let options = options.get(b"type_options").and_then(Value::as_dict).unwrap_or(&empty);
+    Ok(Box::new(with_options(&name, options, depth.saturating_add(1))?))
+}
+
+fn int(options: &Dict, name: &str) -> Option<i64> {
+    if let Some(Value::Int(number)) = options.get(name.as_bytes()) { Some(*number) } else { None }
+}
+
+fn array(of: Box<Type>, options: &Dict) -> Result<Type, Fault> {
+    let max = int(options, "max_count").and_then(|max| usize::try_from(max).ok());
+    let sentinel = match options.get(b"sentinel") {
+        Some(Value::Str(text)) => Some(closure(text)?),
+        _ => None,
+    };
+    let count = required(options, "count")?;
+    Ok(Type::Array { of, count, max: max.unwrap_or(BINARY_ARRAY_LEN_DEFAULT), sentinel })
+}
+
+fn bit_field(of: Box<Type>, options: &Dict) -> Type {
+    let bit = |name, default| {
+        let bit = int(options, name).and_then(|bit| u32::try_from(bit).ok());
+        bit.unwrap_or(default).min(64)
+    };
+    Type::BitField { of, start: bit("start_bit", 0), end: bit("end_bit", 64) }
+}
+
+fn union(options: &Dict, depth: u16) -> Result<Type, Fault> {
+    let selector = required(options, "selector")?;
+    let Some(Value::Dict(dict)) = options.get(b"choices") else {
+        return Err(Fault::error("option choices is missing"));
+    };
+    let named = dict.iter().filter_map(|(key, value)| Some((key, value.as_text()?)));
+    let choices = named.map(|(key, kind)| {
+        let kind = with_options(kind, &Dict::empty(), depth.saturating_add(1))?;
+        Ok((key.clone(), kind))
+    });
+    Ok(Type::Union { selector, choices: choices.collect::<Result<_, Fault>>()? })
 }
 
 fn required(options: &Dict, name: &str) -> Result<Amount, Fault> {
