@@ -1,10 +1,13 @@
 //! Query texts: parsing, printing, running; and patterns.
 
-use std::sync::Arc;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use troodon_vql::syntax::reformat;
 use troodon_vql::{
     Budget, Case, Event, Now, Pattern, Program, Query, Registry, Row, Session, Setup, json,
+    standard,
 };
 
 /// A text is refused, or its printed form and its layout are the same query.
@@ -22,11 +25,17 @@ pub fn text(data: &[u8]) {
     assert_eq!(program.statements(), again.statements(), "{lines}");
 }
 
+static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(|| {
+    let mut registry = Registry::core();
+    standard::add(&mut registry);
+    Arc::new(registry)
+});
+
 /// A query ends within a small budget, and its rows are lines of JSON.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(program) = Program::parse(text) else { return };
-    let mut setup = Setup::agent(Arc::new(Registry::core()));
+    let mut setup = Setup::agent(Arc::clone(&REGISTRY));
     setup.budget = Budget { steps: Some(5_000), rows: Some(100), ..Budget::board() };
     let mut session = Session::new(setup);
     let mut query = Query::new(program);
@@ -69,7 +78,23 @@ pub fn texts() -> Vec<Vec<u8>> {
         "EXPLAIN SELECT * FROM flatten(query={ SELECT (1, 2) AS A FROM chain(a={ SELECT * FROM items(item=dict(a=1)) }) }) // x",
         "SELECT timestamp(string='2024-02-29T10:00:00+01:00'), get(item=dict(a=(1, )), member='a.0'), 0x1f, 017, 1e5, \"q\" FROM if(condition=1, then=scope())",
     ];
-    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+    texts.map(|text| text.as_bytes().to_vec()).into_iter().chain(suite()).collect()
+}
+
+/// The queries of the engine's own suite: the lines after `> ` of each block.
+fn suite() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vql/tests/query");
+    let files = fs::read_dir(folder).expect("the suite");
+    let mut paths: Vec<_> = files.map(|file| file.expect("a file of it").path()).collect();
+    // A smoke test is the same on every machine.
+    paths.sort();
+    let texts = paths.iter().map(|path| fs::read_to_string(path).expect("a readable file"));
+    let query = |block: &str| {
+        let lines: Vec<_> = block.lines().filter_map(|line| line.strip_prefix("> ")).collect();
+        lines.join("\n").into_bytes()
+    };
+    let queries = texts.flat_map(|text| text.split("\n\n").map(query).collect::<Vec<_>>());
+    queries.filter(|query| !query.is_empty()).collect()
 }
 
 /// Patterns with texts.
