@@ -61,7 +61,7 @@ it does not have.
 
 | type | what is accepted |
 |---|---|
-| string | texts; numbers, truth values, times (`2023-11-14 22:13:20 +0000 UTC`) and lists of one text are converted, NULL is empty |
+| string | texts; made of numbers, truth values, times (`2023-11-14 22:13:20 +0000 UTC`), lists of one text; NULL is empty |
 | int | whole numbers; fractions lose their fraction, truth values are 0 and 1, texts are refused |
 | float | numbers |
 | bool | anything; its truth counts |
