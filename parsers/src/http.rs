@@ -5,6 +5,7 @@
 //! they would lend the server's own standing to whoever may ask the network. Redirects stay within `http` and `https`, are few,
 //! obey the same rule, and carry no credentials to another host.
 
+pub(crate) mod elastic;
 mod reach;
 
 use std::io::Read;

@@ -44,3 +44,9 @@ pub fn add(registry: &mut Registry) {
     registry.add_accessor("gzip", &[], Arc::new(gzip::PackedAccessor::Gzip));
     registry.add_accessor("zip", &[], Arc::new(zip::ZipAccessor));
 }
+
+/// Adds what only a server has a use for: sending rows elsewhere.
+#[cfg(feature = "http")]
+pub fn add_forwarding(registry: &mut Registry) {
+    registry.add_plugins(http::elastic::PLUGINS);
+}

@@ -49,6 +49,24 @@ pub const HTTP_SILENCE_MAX: std::time::Duration = std::time::Duration::from_secs
 /// How long a whole answer may take.
 pub const HTTP_WHOLE_MAX: std::time::Duration = std::time::Duration::from_secs(600);
 
+/// Rows of one request of `elastic_upload()` when the call sets none.
+pub const BULK_ROWS_DEFAULT: usize = 1_000;
+
+/// Rows of one request of `elastic_upload()`.
+pub const BULK_ROWS_MAX: usize = 100_000;
+
+/// Bytes of rows after which a request is sent: servers refuse requests above 100 MB, and many proxies far smaller ones.
+pub const BULK_LEN_MAX: usize = 8 << 20;
+
+/// Seconds that a row waits for others when the call sets none.
+pub const BULK_WAIT_DEFAULT: u64 = 10;
+
+/// Tries of one request: the pauses between them are one second, two, four and eight.
+pub const BULK_TRIES: u32 = 5;
+
+/// Bytes of an answer to such a request: a line of some hundred bytes for each row.
+pub const BULK_ANSWER_LEN_MAX: u64 = 64 << 20;
+
 /// Files in files of one pathspec. Each holds its outer one open and has a buffer.
 pub const DELEGATES_MAX: usize = 8;
 

@@ -75,7 +75,12 @@ pub fn add_values(registry: &mut Registry) {
     ] {
         registry.add_functions(functions);
     }
-    registry.add_functions(&[&command_line::COMMANDLINE_SPLIT, &humanize::HUMANIZE, &log::LOG]);
+    registry.add_functions(&[
+        &command_line::COMMANDLINE_SPLIT,
+        &humanize::HUMANIZE,
+        &log::ALERT,
+        &log::LOG,
+    ]);
     registry.add_plugins(host::PLUGINS);
     registry.add_plugins(query::PLUGINS);
     registry.paths = Some(&path::RULES);

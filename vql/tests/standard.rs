@@ -86,6 +86,21 @@ fn a_message_is_a_template_and_has_a_level() {
     assert_eq!(logged(&[0], "log(message=dict(a=1), level='none')"), ["INFO: {\"a\":1}"]);
 }
 
+#[test]
+fn an_alert_is_raised_once_in_two_hours_with_what_it_is_about() {
+    let same = [0, 1, 7_199, 7_200];
+    assert_eq!(logged(&same, "alert(name='A')").len(), 2);
+    assert_eq!(logged(&same, "alert(name='A', dedup=-1)").len(), 4);
+    assert_eq!(
+        logged(&[0], "alert(name='A', condition='yes', x=1, y=dict(a=2))"),
+        [
+            r#"ALERT: {"name":"A","timestamp":"2023-11-14T22:13:20Z","event_data":{"x":1,"y":{"a":2}}}"#
+        ]
+    );
+    assert_eq!(logged(&[0], "alert(name='A') AND log(message='A')").len(), 2);
+    assert_eq!(value("alert(name='A', condition=FALSE)"), "null");
+}
+
 #[track_caller]
 fn check(table: &[(&str, &str)]) {
     for (expression, expected) in table {

@@ -1,6 +1,7 @@
-//! `log()`: a line in the log of the query.
+//! `log()` and `alert()`: a line in the log of the query.
 
 use alloc::string::String;
+use core::any::Any;
 use core::time::Duration;
 
 use super::text::shown;
@@ -12,12 +13,15 @@ use crate::function::filled;
 use crate::limits::LOG_TEMPLATES_MAX;
 use crate::registry::{Arg, Function, Kind};
 use crate::sorted::SortedMap;
-use crate::value::{Instant, Text, Value};
+use crate::value::{Instant, RowBuilder, Text, Value, json};
 
 /// Seconds for which a message is not repeated when the call names none.
 const DEDUP_DEFAULT: i64 = 60;
 
-/// The function of this file.
+/// The same for alerts: two hours.
+const ALERT_DEDUP_DEFAULT: i64 = 7_200;
+
+/// A line for whoever reads the log.
 pub(super) static LOG: Function = Function::new(
     "log",
     "Logs a message and answers TRUE. The same message, before it is filled, is logged once a minute.",
@@ -34,9 +38,43 @@ pub(super) static LOG: Function = Function::new(
     log,
 );
 
+/// A line that the server keeps as an alert beside the log.
+pub(super) static ALERT: Function = Function::new(
+    "alert",
+    "Raises an alert and answers TRUE: all further arguments are its event_data. An alert of the same name is raised once \
+     in two hours.",
+    &[
+        Arg::required("name", Kind::String, "What the alert is called."),
+        Arg::optional(
+            "dedup",
+            Kind::Int,
+            "Seconds for which it is not repeated (7200); below 0 it always is.",
+        ),
+        Arg::optional("condition", Kind::Bool, "Unless it is true nothing happens and the answer is NULL (TRUE)."),
+    ],
+    alert,
+)
+.keeps_others();
+
 /// When which template was logged last.
 #[derive(Default)]
 struct Logged(SortedMap<Text, Instant>);
+
+impl AsMut<Self> for Logged {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
+/// When which alert was raised last: its name is none of a template.
+#[derive(Default)]
+struct Alerted(Logged);
+
+impl AsMut<Logged> for Alerted {
+    fn as_mut(&mut self) -> &mut Logged {
+        &mut self.0
+    }
+}
 
 impl Logged {
     /// Whether a template is due; it counts as logged then.
@@ -57,18 +95,46 @@ fn log(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let template = args
         .value("message")
         .map_or_else(Text::default, |value| Text::from(shown(value).into_owned()));
-    let pause = u64::try_from(args.int("dedup").unwrap_or(DEDUP_DEFAULT)).ok();
-    if let Some(seconds) = pause {
-        let now = cx.instant();
-        let mut logged = cx.take_state::<Logged>();
-        let is_due = logged.is_due(&template, now, Duration::from_secs(seconds));
-        cx.keep_state(logged);
-        if !is_due {
-            return Ok(Value::Bool(true));
-        }
+    if !is_due::<Logged>(cx, &template, args.int("dedup").unwrap_or(DEDUP_DEFAULT)) {
+        return Ok(Value::Bool(true));
     }
     let message = filled(cx, &template, args.value("args"))?;
     cx.log(level(args.text("level")), format_args!("{}", String::from_utf8_lossy(&message)));
+    Ok(Value::Bool(true))
+}
+
+/// Whether something of this name was not logged for so many seconds; below 0 it always is due.
+fn is_due<T: AsMut<Logged> + Any + Default + Send>(
+    cx: &mut Context,
+    name: &Text,
+    seconds: i64,
+) -> bool {
+    let Ok(seconds) = u64::try_from(seconds) else { return true };
+    let now = cx.instant();
+    let mut logged = cx.take_state::<T>();
+    let is_due = (*logged).as_mut().is_due(name, now, Duration::from_secs(seconds));
+    cx.keep_state(logged);
+    is_due
+}
+
+fn alert(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    if args.has("condition") && !args.flag("condition") {
+        return Ok(Value::Null);
+    }
+    let name = args.text("name").cloned().unwrap_or_default();
+    if !is_due::<Alerted>(cx, &name, args.int("dedup").unwrap_or(ALERT_DEDUP_DEFAULT)) {
+        return Ok(Value::Bool(true));
+    }
+    let mut data = RowBuilder::new();
+    for (key, given) in args.others() {
+        data.set(key.clone(), given.value(cx)?);
+    }
+    let mut alert = RowBuilder::new();
+    alert.set("name", name);
+    alert.set("timestamp", cx.now());
+    alert.set("event_data", Value::Dict(data.build()));
+    let alert = json::to_string(&Value::Dict(alert.build()));
+    cx.log(Level::Alert, format_args!("{alert}"));
     Ok(Value::Bool(true))
 }
 
