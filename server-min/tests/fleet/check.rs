@@ -1,11 +1,15 @@
 //! The account: what was promised, against what the server has.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{Cursor, Read};
 
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use troodon_core::time::Span;
+use troodon_server::export::{self, Wishes};
 use troodon_server::model::flow::FlowState;
 use troodon_server::model::id::{ClientId, FlowId};
+use zip::ZipArchive;
 
 use crate::fleet::Fleet;
 use crate::plugins::known_byte;
@@ -38,6 +42,8 @@ pub struct Tally {
     pub crashes: u64,
     /// Rows of the last second before a power cut, which nobody was promised.
     pub fresh: u64,
+    /// Tables and files whose hash in the export is the agent's.
+    pub hashes: u64,
 }
 
 impl Tally {
@@ -51,6 +57,7 @@ impl Tally {
         self.restarts += other.restarts;
         self.crashes += other.crashes;
         self.fresh += other.fresh;
+        self.hashes += other.hashes;
     }
 
     pub fn print(&self) {
@@ -143,6 +150,9 @@ fn check_flow(fleet: &Fleet, launched: &Launched, tally: &mut Tally) {
     );
     tally.finished += u64::from(is_finished);
     tally.lost += u64::from(!is_finished && !launched.is_cancelled);
+    if is_finished {
+        check_export(fleet, launched, tally);
+    }
     if let Some(size) = launched.size {
         return check_upload(fleet, launched, size, is_finished, tally);
     }
@@ -152,6 +162,48 @@ fn check_flow(fleet: &Fleet, launched: &Launched, tally: &mut Tally) {
     assert_eq!(numbers, expected, "{} has other rows than the first", launched.flow);
     assert!(!is_finished || numbers.len() as u64 == launched.count, "{}", launched.flow);
     tally.rows += numbers.len() as u64;
+}
+
+/// What leaves the server is what the agent made: the manifest has the hashes that the agent reckoned before it sent
+/// anything, those of its file from its own row, those of its rows from what they are known to be.
+fn check_export(fleet: &Fleet, launched: &Launched, tally: &mut Tally) {
+    let client = fleet.devices[launched.device].id;
+    let store = fleet.server.store();
+    let mut file = Cursor::new(Vec::new());
+    export::flow(store, &client, &launched.flow, &Wishes::default(), &mut file).unwrap();
+    let mut archive = ZipArchive::new(file).unwrap();
+    let manifest: Value =
+        serde_json::from_reader(archive.by_name("manifest.json").unwrap()).unwrap();
+    let entries = manifest["entries"].as_array().unwrap().clone();
+    let hash_of = |prefix: &str| {
+        let named = |entry: &&Value| {
+            let name = entry["name"].as_str().unwrap();
+            name.starts_with(prefix) && !name.ends_with(".csv")
+        };
+        let found: Vec<&Value> = entries.iter().filter(named).collect();
+        assert!(found.len() <= 1, "{found:?}");
+        found.first().map(|entry| entry["sha256"].as_str().unwrap().to_owned())
+    };
+    let rows = fleet.server.lines(&client, launched.flow.as_str());
+    let told = match launched.size {
+        Some(_) => {
+            let row: Value = serde_json::from_str(&rows[0]).unwrap();
+            (hash_of("uploads/"), Some(row["Sent"]["sha256"].as_str().unwrap().to_owned()))
+        }
+        None => {
+            let made: String = (0..launched.count).map(|n| format!("{{\"N\":{n}}}\n")).collect();
+            let made = (launched.count > 0).then(|| hex::encode(Sha256::digest(made)));
+            (hash_of("results/"), made)
+        }
+    };
+    assert_eq!(told.0, told.1, "{} left the server changed: {entries:?}", launched.flow);
+    tally.hashes += u64::from(told.0.is_some());
+    for entry in entries {
+        let mut bytes = Vec::new();
+        let name = entry["name"].as_str().unwrap();
+        archive.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
+        assert_eq!(entry["sha256"], hex::encode(Sha256::digest(bytes)), "{name}");
+    }
 }
 
 fn check_upload(

@@ -40,7 +40,7 @@ const SEEDS: u64 = 40;
 const THREADS: u64 = 2;
 
 #[test]
-fn whatever_happens_to_a_fleet_no_acknowledged_row_is_lost_or_doubled() {
+fn whatever_happens_no_acknowledged_row_is_lost_or_doubled_and_exports_have_the_agents_hashes() {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     if let Some(seed) = number("TROODON_FLEET_SEED") {
         return storm::run(seed).print();
@@ -67,6 +67,7 @@ fn whatever_happens_to_a_fleet_no_acknowledged_row_is_lost_or_doubled() {
     });
     tally.print();
     assert!(tally.rows > 0 && tally.power_cuts > 0 && tally.restarts > 0, "nothing happened");
+    assert!(tally.hashes >= seeds, "hardly anything was exported");
 }
 
 #[test]

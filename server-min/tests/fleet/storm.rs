@@ -101,7 +101,7 @@ impl Run {
         let (count, pause) = (self.rng.below(400), self.rng.below(3) * 200);
         let size = if self.rng.chance(30) { Some(self.rng.below(90_000)) } else { None };
         let vql = match size {
-            Some(size) => format!("SELECT send(size={size}).Path AS Path FROM scope()"),
+            Some(size) => format!("SELECT send(size={size}) AS Sent FROM scope()"),
             None => format!("SELECT * FROM numbers(count={count}, pause={pause})"),
         };
         let flow = self.fleet.server.collect(&client, number, vql);

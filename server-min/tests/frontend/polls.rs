@@ -34,6 +34,32 @@ async fn a_waiting_agent_is_woken_by_a_collection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_median_from_a_request_to_the_agent_is_below_100_ms() {
+    const REQUESTS: usize = 41;
+    let server = Server::start(Wishes::default()).await;
+    let mut agent = Agent::enrolled(&server).await;
+    let mut times = Vec::new();
+    for number in 0..REQUESTS {
+        let response = agent.poll(&server).await;
+        let asked = Instant::now();
+        let flow = format!("F.{number}");
+        server.collect(agent.id, &flow, "A").await;
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        times.push(asked.elapsed());
+        assert_eq!(agent.open(body)[0].session_id, flow);
+        let (store, id) = (server.store.clone(), agent.id);
+        let end = move || store.cancel_flow(&id, &flow.parse().unwrap(), "somebody").unwrap();
+        assert!(tokio::task::spawn_blocking(end).await.unwrap());
+        // The cancellation goes out alone, so that the next poll waits.
+        agent.tasks(&server).await;
+    }
+    times.sort_unstable();
+    let median = times[REQUESTS / 2];
+    println!("from request to agent: median {median:?}, longest {:?}", times[REQUESTS - 1]);
+    assert!(median < Duration::from_millis(100), "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_agent_is_woken_by_another_process() {
     let server = Server::start(Wishes::default()).await;
     let mut agent = Agent::enrolled(&server).await;
