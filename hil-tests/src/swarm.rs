@@ -31,6 +31,8 @@ pub struct Swarm {
     pub outage_every: u64,
     /// Whether the server is killed (`kill -9`) when half of the agents have answered, and started again.
     pub kill: bool,
+    /// Whether the hunt begins when all agents are connected and have nothing to do, and not at once.
+    pub idle: bool,
     /// How long all of it may take.
     pub limit: Duration,
 }
@@ -40,6 +42,8 @@ pub struct Swarm {
 pub struct SwarmReport {
     /// What the swarm says about itself.
     pub summary: Value,
+    /// KiB of memory that the server held while all were idle, if that was waited for.
+    pub idle_kib: Option<u64>,
     /// KiB of memory that the server held at the end, and the most that it held.
     pub server_kib: (u64, u64),
     /// Processor time of the server, without that of one that was killed.
@@ -62,6 +66,7 @@ impl Swarm {
             rate: 50,
             outage_every: 60,
             kill: true,
+            idle: false,
             limit: Duration::from_secs(600),
         }
     }
@@ -76,7 +81,14 @@ impl Swarm {
         merge(&mut options.merge, &json!({"Client": {"max_poll": 20, "max_poll_std": 5}}));
         let deployment = Deployment::generate_with(programs, &options)?;
         let mut server = deployment.start_server()?;
-        let swarm = self.start(&deployment)?;
+        let mut swarm = self.start(&deployment)?;
+        let mut idle_kib = None;
+        if self.idle {
+            swarm.wait_until("record of each agent", self.limit, || {
+                known(&deployment).is_ok_and(|known| known == self.clients)
+            })?;
+            idle_kib = Some(server.memory_kib()?.0);
+        }
         let start = Instant::now();
         let hunt = self.hunt(&deployment)?;
         if self.kill {
@@ -97,6 +109,7 @@ impl Swarm {
         let different: BTreeSet<String> = rows.iter().map(Value::to_string).collect();
         let report = SwarmReport {
             summary,
+            idle_kib,
             server_kib: server.memory_kib()?,
             server_cpu: server.processor_time()?,
             hunt_took,
@@ -134,6 +147,14 @@ impl Swarm {
         let hunt = made.first().and_then(|row| row["Hunt"].as_str());
         hunt.map(str::to_owned).with_context(|| format!("no hunt: {made:?}"))
     }
+}
+
+/// How many clients have said what their host is called, which is the last that they do unasked.
+fn known(deployment: &Deployment) -> Result<usize> {
+    let rows = deployment
+        .query("SELECT count() AS Known FROM clients() WHERE os_info.hostname GROUP BY 'all'")?;
+    let count = rows.first().and_then(|row| row["Known"].as_u64()).unwrap_or_default();
+    Ok(usize::try_from(count)?)
 }
 
 /// How many clients have answered a hunt.

@@ -27,6 +27,9 @@ pub struct Arguments {
     /// Let the server live
     #[arg(long)]
     gentle: bool,
+    /// Begin the hunt when all agents are connected and idle
+    #[arg(long)]
+    idle: bool,
     /// Against a real server, the one that VELOCIRAPTOR_BIN names
     #[arg(long)]
     peer: bool,
@@ -55,12 +58,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         rate: arguments.rate,
         outage_every: arguments.outage_every,
         kill: !arguments.gentle,
+        idle: arguments.idle,
         limit: Duration::from_secs(arguments.seconds),
         ..Swarm::new(&folder.join("troodon-swarm"), &keys, arguments.clients)
     };
     eprintln!("==> {} agents join a hunt for {} rows each", swarm.clients, swarm.rows);
     let report = swarm.run(&programs)?;
     println!("{}", serde_json::to_string_pretty(&report.summary)?);
+    if let Some(idle) = report.idle_kib {
+        println!("server with {} idle agents: {} MiB", swarm.clients, idle / 1024);
+    }
     let (now, most) = report.server_kib;
     println!(
         "{} rows of the hunt once each after {} s; server: {} MiB at the end, {} MiB at most, {:.1} s of processor",
