@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=schema");
     println!("cargo::rerun-if-changed=../proto/schema/query.proto");
     let descriptors = protox::compile(["api.proto"], ["schema", "../proto/schema"])?;
-    let mut builder = tonic_prost_build::configure().build_client(false).build_transport(false);
+    let mut builder = tonic_prost_build::configure().build_transport(false);
     for (message, name) in SHARED {
         let path = format!("::troodon_proto::{name}");
         builder = builder.extern_path(format!(".proto.{message}"), path);

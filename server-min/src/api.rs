@@ -40,6 +40,7 @@ mod generated {
     tonic::include_proto!("proto");
 }
 
+pub(crate) use generated::api_client::ApiClient;
 use generated::api_server::Api as Calls;
 use generated::health_check_response::Status as Health;
 use generated::{

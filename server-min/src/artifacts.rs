@@ -85,6 +85,7 @@ pub const fn door(kind: ArtifactType) -> Door {
 /// # Errors
 /// The caller may not, which is on record then, or the definition is wrong.
 pub fn set(actor: &Actor, launcher: &Launcher, text: &str) -> Result<String, ArtifactsError> {
+    in_the_root(actor)?;
     launcher.change_repository(|repository| {
         let draft = examine(repository, text)?;
         let name = draft.artifact.name.clone();
@@ -121,6 +122,7 @@ pub fn set(actor: &Actor, launcher: &Launcher, text: &str) -> Result<String, Art
 /// # Errors
 /// The caller may not, or there is no such definition.
 pub fn delete(actor: &Actor, launcher: &Launcher, name: &str) -> Result<(), ArtifactsError> {
+    in_the_root(actor)?;
     launcher.change_repository(|repository| {
         let gone = || ActError::Wrong(format!("no definition `{name}` was kept here"));
         let entry = repository.get(name).filter(|entry| entry.origin == Origin::Stored);
@@ -136,6 +138,38 @@ pub fn delete(actor: &Actor, launcher: &Launcher, name: &str) -> Result<(), Arti
         })?;
         Ok(())
     })
+}
+
+/// All organisations use the definitions of the root: who has rights in another one only does not write them.
+fn in_the_root(actor: &Actor) -> Result<(), ActError> {
+    if actor.store().org().is_root() {
+        return Ok(());
+    }
+    Err(ActError::Wrong("definitions are kept in the root organisation, for all of them".into()))
+}
+
+/// Brings the definitions of a running server to what is kept, when another process has kept or removed some since `seen`.
+/// Answers those that are wrong.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn refresh(
+    launcher: &Launcher,
+    store: &Store,
+    seen: &mut Vec<(String, String)>,
+) -> Result<Vec<ArtifactError>, StoreError> {
+    let kept = store.artifact_texts()?;
+    if kept == *seen {
+        return Ok(Vec::new());
+    }
+    let faults = launcher.change_repository(|repository| {
+        let stored = repository.iter().filter(|entry| entry.origin == Origin::Stored);
+        let names: Vec<String> = stored.map(|entry| entry.artifact.name.clone()).collect();
+        names.iter().for_each(|name| repository.remove(name));
+        add_kept(repository, store)
+    })?;
+    *seen = kept;
+    Ok(faults)
 }
 
 /// Adds what was kept. Definitions that are wrong, as an older program may have allowed, are returned.

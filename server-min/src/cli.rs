@@ -18,6 +18,7 @@ mod notebook_command;
 mod orgs_command;
 mod provision_command;
 mod query_command;
+mod remote_command;
 mod rows;
 mod uploads;
 mod user_command;
@@ -37,7 +38,7 @@ use tracing::Level;
 use troodon_vql::ParseError;
 
 use crate::artifact::ArtifactError;
-use crate::config::Config;
+use crate::config::{ApiClientConfig, Config};
 use crate::model::id::{OrgId, UserName};
 
 pub use gate::{GATES, Gate};
@@ -54,12 +55,24 @@ pub use gate::{GATES, Gate};
         troodon config generate > server.config.yaml\n  \
         troodon --config server.config.yaml frontend\n  \
         troodon --config server.config.yaml config client > client.config.yaml\n\n\
+        From elsewhere:\n  \
+        troodon --config server.config.yaml config api_client --name ann --role administrator ann.yaml\n  \
+        troodon --api_config ann.yaml query \"SELECT client_id FROM clients()\"\n\n\
         Compatible with Velociraptor's protocol and configuration; not affiliated with it."
 )]
 struct Cli {
     /// The server's configuration, made by `config generate`
     #[arg(long, value_name = "FILE", env = "TROODON_CONFIG")]
     config: Option<PathBuf>,
+
+    /// Ask another server through its API, Troodon's or Velociraptor's, with the file that its `config api_client` has made
+    #[arg(
+        long = "api_config",
+        alias = "api-config",
+        value_name = "FILE",
+        env = "TROODON_API_CONFIG"
+    )]
+    api_config: Option<PathBuf>,
 
     /// Act with the rights of this user, in place of the server's own
     #[arg(long, value_name = "USER")]
@@ -177,8 +190,15 @@ pub fn main() -> ExitCode {
 pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> Result<()> {
     let matches = Cli::command().try_get_matches_from(arguments)?;
     let typed = gate::typed(&matches);
-    let Cli { config, runas, org, command } = Cli::from_arg_matches(&matches)?;
+    let Cli { config, api_config, runas, org, command } = Cli::from_arg_matches(&matches)?;
     let invocation = Invocation { config, runas, org };
+    if let Some(path) = api_config {
+        if invocation.runas.is_some() {
+            bail!("with --api_config the certificate in the file says who asks; leave --runas out");
+        }
+        let file = ApiClientConfig::load(&path)?;
+        return remote_command::run(&invocation, &file, &typed, &command);
+    }
     match gate::of(&typed) {
         None => bail!("nothing says who may use `{typed}`"),
         Some(Gate::Host) if invocation.runas.is_some() => {

@@ -40,6 +40,7 @@ pub mod permission_page;
 pub mod pki;
 pub mod query;
 pub mod reference_page;
+pub mod remote;
 pub mod serve;
 pub mod server_monitoring;
 pub mod store;

@@ -343,6 +343,13 @@ pub const API_WAIT_SECONDS: u64 = 10;
 /// Bytes of a file in one answer: gRPC tools refuse answers above 4 MiB.
 pub const API_PART_BYTES: u64 = 3 << 20;
 
+/// Bytes of one answer of another server: Velociraptor's are below its own limit of 4 MiB unless somebody has raised it.
+pub const API_REPLY_BYTES: usize = 64 << 20;
+/// Rows in one answer that another server is asked for.
+pub const REMOTE_ROWS: u64 = 1000;
+/// Seconds after which it is to send what there is.
+pub const REMOTE_WAIT_SECONDS: u64 = 1;
+
 /// Columns of a table as CSV: rows from agents can name any number of them.
 pub const EXPORT_COLUMNS: usize = 10_000;
 

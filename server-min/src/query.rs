@@ -82,6 +82,7 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
     registry.lend_threads(Arc::new(HostThreads::new(QUERY_THREADS_MAX)));
     standard::add(&mut registry);
     troodon_parsers::add(&mut registry);
+    troodon_parsers::add_forwarding(&mut registry);
     for plugins in [
         artifact::PLUGINS,
         call::PLUGINS,
@@ -97,6 +98,7 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
         registry.add_plugins(plugins);
     }
     for functions in [
+        artifact::FUNCTIONS,
         client::FUNCTIONS,
         collect::FUNCTIONS,
         download::FUNCTIONS,

@@ -20,6 +20,7 @@ use crate::audit_log::AuditLog;
 use crate::config::{ClientConfig, Config, ConfigError, MonitoringConfig};
 use crate::frontend::{Frontend, FrontendError, Settings, raise_file_limit, termination};
 use crate::gui::{self, Gui};
+use crate::launcher::Launcher;
 use crate::limits;
 use crate::metrics;
 use crate::model::id::OrgId;
@@ -121,6 +122,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         registry: Arc::clone(&calls.registry),
     };
     follow_audit(config, &orgs)?;
+    follow_definitions(Arc::clone(&launcher), store.clone())?;
     raise_file_limit();
     let stop = termination()?;
     let metrics = metrics(config, &pages, &orgs).await?;
@@ -211,6 +213,26 @@ fn follow_audit(config: &Config, orgs: &Arc<Orgs>) -> Result<(), ServeError> {
         let run = move || syslog::follow(&orgs, &target);
         std::thread::Builder::new().name("syslog".into()).spawn(run)?;
     }
+    Ok(())
+}
+
+/// Notices definitions that a command has kept or removed beside the running server.
+fn follow_definitions(launcher: Arc<Launcher>, store: Store) -> Result<(), ServeError> {
+    let mut seen = store.artifact_texts()?;
+    let follow = move || {
+        loop {
+            std::thread::sleep(Duration::from_millis(limits::WATCH_LIST_MS));
+            match artifacts::refresh(&launcher, &store, &mut seen) {
+                Ok(faults) => {
+                    for fault in faults {
+                        tracing::warn!("artifact left out: {fault}");
+                    }
+                }
+                Err(error) => tracing::error!(%error, "definitions of artifacts cannot be read"),
+            }
+        }
+    };
+    std::thread::Builder::new().name("definitions".into()).spawn(follow)?;
     Ok(())
 }
 

@@ -21,16 +21,16 @@ use crate::query::{self, Backend};
 pub(super) struct QueryOptions {
     /// The statements; several arguments share one scope
     #[arg(value_name = "VQL", required = true)]
-    statements: Vec<String>,
+    pub(super) statements: Vec<String>,
     /// How rows are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    pub(super) format: Format,
     /// A variable of the query; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    env: Vec<(String, String)>,
+    pub(super) env: Vec<(String, String)>,
     /// Print the statements in a clear layout, and run nothing
     #[arg(long)]
-    reformat: bool,
+    pub(super) reformat: bool,
 }
 
 pub(super) fn run(invocation: &Invocation, options: &QueryOptions) -> Result<()> {

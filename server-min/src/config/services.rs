@@ -1,8 +1,12 @@
 //! The sections of the smaller services: API, authority, data store, logs, metrics; and the API client's own file.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::file::read_limited;
+use super::yaml::from_yaml;
+use super::{ConfigError, Secret};
 
 /// The `API` section.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -131,4 +135,27 @@ pub struct ApiClientConfig {
     pub pinned_server_name: String,
     /// Bytes of one answer.
     pub max_grpc_recv_size: u64,
+}
+
+impl ApiClientConfig {
+    /// Reads the file, which another server may have made.
+    ///
+    /// # Errors
+    /// It cannot be read, is no such file, or lacks something without which there is no connection.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let file: Self = from_yaml(&read_limited(path)?, &path.display().to_string())?;
+        let missing = [
+            ("ca_certificate", file.ca_certificate.is_empty()),
+            ("client_cert", file.client_cert.is_empty()),
+            ("client_private_key", file.client_private_key.expose().is_empty()),
+            ("api_connection_string", file.api_connection_string.is_empty()),
+        ];
+        match missing.into_iter().find(|(_, is_missing)| *is_missing) {
+            Some((key, _)) => Err(ConfigError::invalid(
+                key,
+                format!("is missing in {}: is it a file of an API client?", path.display()),
+            )),
+            None => Ok(file),
+        }
+    }
 }

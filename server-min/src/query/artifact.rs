@@ -1,14 +1,20 @@
-//! `artifact_definitions()`.
+//! Definitions of artifacts: `artifact_definitions()`, `artifact_set()`, `artifact_delete()`, `artifact_set_metadata()`.
 
 use troodon_vql::{
-    Arg, Args, Availability, Context, Fault, Kind, Permission, Plugin, Pull, Rows, Scope, Value,
+    Arg, Args, Availability, Context, Fault, Function, Kind, Permission, Plugin, Pull, Rows, Scope,
+    Value,
 };
 
+use super::collect::refused;
 use super::json::{dict, row, texts};
 use super::{backend, fault};
+use crate::actor::ActError;
 use crate::artifact::{Entry, Origin};
+use crate::artifacts::{self, ArtifactsError};
 
 pub(super) const PLUGINS: &[&Plugin] = &[&ARTIFACT_DEFINITIONS];
+pub(super) const FUNCTIONS: &[&Function] =
+    &[&ARTIFACT_SET, &ARTIFACT_DELETE, &ARTIFACT_SET_METADATA];
 
 static ARTIFACT_DEFINITIONS: Plugin = Plugin::new(
     "artifact_definitions",
@@ -50,4 +56,69 @@ fn artifact_definitions(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<d
             ("raw", Value::from(&*text)),
         ])))
     })))
+}
+
+static ARTIFACT_SET: Function = Function::new(
+    "artifact_set",
+    "Keeps the definition of an artifact, whose name begins with `Custom.`; answers with its name. Takes ARTIFACT_WRITER for \
+     clients and SERVER_ARTIFACT_WRITER for the server, and all that the definition can do without saying so.",
+    &[Arg::required("definition", Kind::String, "YAML.")],
+    artifact_set,
+)
+.needs(&[Permission::AnyQuery])
+.on(Availability::Server);
+
+fn artifact_set(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let backend = backend(cx)?;
+    let definition = args.string("definition").unwrap_or_default();
+    let name = artifacts::set(&backend.actor(), &backend.launcher, &definition).map_err(said)?;
+    let kind = backend.launcher.repository().get(&name).map(|entry| entry.artifact.kind.name());
+    Ok(Value::Dict(dict([
+        ("name", Value::from(name.as_str())),
+        ("type", Value::from(kind.unwrap_or_default())),
+    ])))
+}
+
+static ARTIFACT_DELETE: Function = Function::new(
+    "artifact_delete",
+    "Removes a definition that was kept here; answers with its name. Takes what keeping it takes.",
+    &[Arg::required("name", Kind::String, "Its name.")],
+    artifact_delete,
+)
+.needs(&[Permission::AnyQuery])
+.on(Availability::Server);
+
+fn artifact_delete(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let backend = backend(cx)?;
+    let name = args.string("name").unwrap_or_default();
+    artifacts::delete(&backend.actor(), &backend.launcher, &name).map_err(said)?;
+    Ok(Value::from(name))
+}
+
+/// Who may not hears of it as at every other door, and the query goes on.
+fn said(error: ArtifactsError) -> Fault {
+    match error {
+        ArtifactsError::Act(ActError::Denied(_)) => Fault::note(error.to_string()),
+        other => fault(other),
+    }
+}
+
+static ARTIFACT_SET_METADATA: Function = Function::new(
+    "artifact_set_metadata",
+    "Says whether an artifact is basic: who has COLLECT_BASIC may collect it, whatever it requires. To say so takes all of that.",
+    &[
+        Arg::required("name", Kind::String, "A CLIENT artifact."),
+        Arg::optional("basic", Kind::Bool, "TRUE or FALSE."),
+    ],
+    artifact_set_metadata,
+)
+.needs(&[Permission::ArtifactWriter])
+.on(Availability::Server);
+
+fn artifact_set_metadata(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
+    let backend = backend(cx)?;
+    let name = args.string("name").unwrap_or_default();
+    let basic = args.flag("basic");
+    crate::basic::mark(&backend.actor(), &backend.launcher, &name, basic).map_err(refused)?;
+    Ok(Value::Dict(dict([("name", Value::from(&*name)), ("basic", Value::Bool(basic))])))
 }

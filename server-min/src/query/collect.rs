@@ -8,7 +8,7 @@ use super::json::dict;
 use super::{backend, fault};
 use crate::launcher::{Collect, LaunchError, Limits, Spec};
 
-pub(super) const FUNCTIONS: &[&Function] = &[&COLLECT_CLIENT, &CANCEL_FLOW, &ARTIFACT_SET_METADATA];
+pub(super) const FUNCTIONS: &[&Function] = &[&COLLECT_CLIENT, &CANCEL_FLOW];
 
 static COLLECT_CLIENT: Function = Function::new(
     "collect_client",
@@ -49,7 +49,7 @@ fn collect_client(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fau
 }
 
 /// Who may not hears of it as at every other door, and the query goes on.
-fn refused(error: LaunchError) -> Fault {
+pub(super) fn refused(error: LaunchError) -> Fault {
     match error {
         LaunchError::Denied(_) => Fault::note(error.to_string()),
         other => fault(other),
@@ -123,24 +123,4 @@ fn cancel_flow(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault>
         ("flow_id", Value::from(flow.as_str())),
         ("cancelled", Value::Bool(cancelled)),
     ])))
-}
-
-static ARTIFACT_SET_METADATA: Function = Function::new(
-    "artifact_set_metadata",
-    "Says whether an artifact is basic: who has COLLECT_BASIC may collect it, whatever it requires. To say so takes all of that.",
-    &[
-        Arg::required("name", Kind::String, "A CLIENT artifact."),
-        Arg::optional("basic", Kind::Bool, "TRUE or FALSE."),
-    ],
-    artifact_set_metadata,
-)
-.needs(&[Permission::ArtifactWriter])
-.on(Availability::Server);
-
-fn artifact_set_metadata(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
-    let backend = backend(cx)?;
-    let name = args.string("name").unwrap_or_default();
-    let basic = args.flag("basic");
-    crate::basic::mark(&backend.actor(), &backend.launcher, &name, basic).map_err(refused)?;
-    Ok(Value::Dict(dict([("name", Value::from(&*name)), ("basic", Value::Bool(basic))])))
 }

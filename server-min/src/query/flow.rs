@@ -112,7 +112,8 @@ fn flow_results(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>
 
 static SOURCE: Plugin = Plugin::new(
     "source",
-    "Yields stored rows: of a collection when flow_id is given, else the events that a client sent, or the server's.",
+    "Yields stored rows: of a collection when flow_id is given, of a cell when notebook_id is, else the events that a client \
+     sent, or the server's.",
     &[
         Arg::optional("client_id", Kind::String, "Which client; `server` or nothing for events of the server."),
         Arg::optional("flow_id", Kind::String, "Which collection."),
@@ -121,6 +122,8 @@ static SOURCE: Plugin = Plugin::new(
         Arg::optional("start_row", Kind::Int, "Rows of a collection to leave out at the beginning."),
         Arg::optional("start_time", Kind::Any, "Events that arrived from then on: a time or seconds since 1970."),
         Arg::optional("end_time", Kind::Any, "Events that arrived before: a time or seconds since 1970."),
+        Arg::optional("notebook_id", Kind::String, "Which notebook; the caller has to see it."),
+        Arg::optional("notebook_cell_id", Kind::String, "Which cell (the last one with a query)."),
     ],
     source,
 )
@@ -129,6 +132,9 @@ static SOURCE: Plugin = Plugin::new(
 
 fn source(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
     let backend = backend(cx)?;
+    if args.has("notebook_id") {
+        return super::notebook::cell_rows(&backend, &args);
+    }
     if args.has("flow_id") {
         return stored_rows(&backend, &args);
     }

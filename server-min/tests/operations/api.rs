@@ -43,13 +43,13 @@ fn install() -> Option<PathBuf> {
 }
 
 /// A running server.
-struct Running {
-    bench: Bench,
+pub struct Running {
+    pub bench: Bench,
     server: Child,
 }
 
 impl Running {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (frontend, pages, api) = (free(), free(), free());
         let patch = json!({
@@ -68,7 +68,7 @@ impl Running {
     }
 
     /// The file of a program.
-    fn program(&self, name: &str, role: Option<&str>) -> PathBuf {
+    pub fn program(&self, name: &str, role: Option<&str>) -> PathBuf {
         let file = self.bench.folder().join(format!("{name}.yaml"));
         let mut arguments = vec!["config", "api_client", "--name", name];
         arguments.extend(role.iter().flat_map(|role| ["--role", role]));
@@ -200,4 +200,50 @@ fn a_watching_program_hears_of_events_as_they_come() {
     }
     let heard = seen.join().unwrap();
     assert_eq!(text(&heard.stdout).matches("'N': 7").count(), 2, "{}", text(&heard.stdout));
+}
+
+#[test]
+fn pyvelociraptor_fetches_uploads_and_downloads_byte_by_byte() {
+    let Some(programs) = programs() else { return };
+    let running = Running::start();
+    let config = running.program("tool", Some("administrator"));
+    let client = running.bench.client(1);
+    let bytes: Vec<u8> = (0..2_500_000_u32).map(|at| (at % 251) as u8).collect();
+    let flow = running.bench.uploaded(&client, "C:/ä/../passwd", &bytes);
+    let fetch = |more: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(programs.join("pyvelociraptor_fetch_flow_uploads"));
+        command.arg("--config").arg(&config).arg(client.as_str()).arg(&flow);
+        let done = command.arg("--output").arg(folder.path()).args(more).output().unwrap();
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(files.len(), 1, "{}", text(&done.stdout));
+        fs::read(files[0].path()).unwrap()
+    };
+    assert!(fetch(&[]) == bytes, "the file is another one");
+    let packed = fetch(&["--zip"]);
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(packed)).unwrap();
+    let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    let name = names.iter().find(|name| name.starts_with("uploads/")).expect("the file");
+    let mut unpacked = Vec::new();
+    std::io::copy(&mut archive.by_name(name).unwrap(), &mut unpacked).unwrap();
+    assert!(unpacked == bytes, "the packed file is another one");
+    let reader = running.program("nobody", None);
+    let mut command = Command::new(programs.join("pyvelociraptor_fetch"));
+    let path = format!("clients/{client}/collections/{flow}/uploads/0");
+    let refused = command.arg("--config").arg(&reader).arg(path).output().unwrap();
+    assert!(text(&refused.stderr).contains("PERMISSION_DENIED") && refused.stdout.is_empty());
+}
+
+#[test]
+fn a_certificate_that_has_ended_opens_nothing() {
+    let Some(programs) = programs() else { return };
+    let running = Running::start();
+    let config = running.program("tool", Some("administrator"));
+    let query = "SELECT 1 AS A FROM scope()";
+    assert!(ask(&programs, &config, query).status.success());
+    super::remote::expire(&running.bench.config, &config);
+    let refused = ask(&programs, &config, query);
+    assert!(!refused.status.success());
+    assert!(text(&refused.stderr).contains("UNAVAILABLE"), "{}", text(&refused.stderr));
 }

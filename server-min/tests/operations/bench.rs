@@ -43,6 +43,27 @@ impl Bench {
         id
     }
 
+    /// A collection of this client that is over, and has copied one file; answers its id.
+    pub fn uploaded(&self, client: &ClientId, path: &str, bytes: &[u8]) -> String {
+        let (client, path) = (*client, path.to_owned());
+        let length = i64::try_from(bytes.len()).unwrap();
+        let number = self.store.write(move |db| {
+            let sql = "INSERT INTO flow (client, id, creator, artifacts, spec, request, urgent, created_us, complete) \
+                       VALUES (?1, 'F.UPLOADED', 'x', '[]', 'null', x'', 0, 1, 1)";
+            db.execute(sql, [client.as_str()])?;
+            let number = db.last_insert_rowid();
+            let sql = "INSERT INTO upload (flow, upload, path, accessor, components, size, stored, complete, \
+                           mtime_ns, atime_ns, ctime_ns, btime_ns, started_us) \
+                       VALUES (?1, 0, ?2, 'file', '[]', ?3, ?3, 1, 0, 0, 0, 0, 1)";
+            db.execute(sql, rusqlite::params![number, path, length])?;
+            Ok(number)
+        });
+        let folder = self.folder().join("data/uploads").join(number.unwrap().to_string());
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("0"), bytes).unwrap();
+        "F.UPLOADED".to_owned()
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -51,6 +72,11 @@ impl Bench {
         let mut command = Command::new(env!("CARGO_BIN_EXE_troodon"));
         command.arg("--config").arg(&self.config).args(arguments);
         command
+    }
+
+    /// A command without `--config`.
+    pub fn bare(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_troodon")).args(arguments).output().unwrap()
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {

@@ -9,8 +9,10 @@
 )]
 
 mod api;
+mod artifacts;
 mod bench;
 mod clients;
 mod hunts;
 mod notebooks;
 mod people;
+mod remote;
