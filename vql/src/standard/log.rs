@@ -1,7 +1,7 @@
 //! `log()` and `alert()`: a line in the log of the query.
 
+use alloc::format;
 use alloc::string::String;
-use core::any::Any;
 use core::time::Duration;
 
 use super::text::shown;
@@ -60,22 +60,6 @@ pub(super) static ALERT: Function = Function::new(
 #[derive(Default)]
 struct Logged(SortedMap<Text, Instant>);
 
-impl AsMut<Self> for Logged {
-    fn as_mut(&mut self) -> &mut Self {
-        self
-    }
-}
-
-/// When which alert was raised last: its name is none of a template.
-#[derive(Default)]
-struct Alerted(Logged);
-
-impl AsMut<Logged> for Alerted {
-    fn as_mut(&mut self) -> &mut Logged {
-        &mut self.0
-    }
-}
-
 impl Logged {
     /// Whether a template is due; it counts as logged then.
     fn is_due(&mut self, template: &Text, now: Instant, pause: Duration) -> bool {
@@ -95,7 +79,7 @@ fn log(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let template = args
         .value("message")
         .map_or_else(Text::default, |value| Text::from(shown(value).into_owned()));
-    if !is_due::<Logged>(cx, &template, args.int("dedup").unwrap_or(DEDUP_DEFAULT)) {
+    if !is_due(cx, &template, args.int("dedup").unwrap_or(DEDUP_DEFAULT)) {
         return Ok(Value::Bool(true));
     }
     let message = filled(cx, &template, args.value("args"))?;
@@ -104,15 +88,11 @@ fn log(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
 }
 
 /// Whether something of this name was not logged for so many seconds; below 0 it always is due.
-fn is_due<T: AsMut<Logged> + Any + Default + Send>(
-    cx: &mut Context,
-    name: &Text,
-    seconds: i64,
-) -> bool {
+fn is_due(cx: &mut Context, name: &Text, seconds: i64) -> bool {
     let Ok(seconds) = u64::try_from(seconds) else { return true };
     let now = cx.instant();
-    let mut logged = cx.take_state::<T>();
-    let is_due = (*logged).as_mut().is_due(name, now, Duration::from_secs(seconds));
+    let mut logged = cx.take_state::<Logged>();
+    let is_due = logged.is_due(name, now, Duration::from_secs(seconds));
     cx.keep_state(logged);
     is_due
 }
@@ -122,7 +102,9 @@ fn alert(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
         return Ok(Value::Null);
     }
     let name = args.text("name").cloned().unwrap_or_default();
-    if !is_due::<Alerted>(cx, &name, args.int("dedup").unwrap_or(ALERT_DEDUP_DEFAULT)) {
+    // No template of log() begins so.
+    let key = Text::from(format!("\0alert {name}"));
+    if !is_due(cx, &key, args.int("dedup").unwrap_or(ALERT_DEDUP_DEFAULT)) {
         return Ok(Value::Bool(true));
     }
     let mut data = RowBuilder::new();
