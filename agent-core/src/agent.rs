@@ -35,6 +35,7 @@ use crate::time::{Instant, UnixTime};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use bytes::Bytes;
 use channel::{Channel, Step};
 use core::fmt;
 use enrolment::Enrolment;
@@ -210,7 +211,7 @@ impl<S: Storage> Agent<S> {
     fn restore_table(&mut self) {
         match state::load::<StoredTable>(self.queue.storage_mut()) {
             Ok(None) => {}
-            Ok(Some(stored)) => match VqlEventTable::decode(stored.table.as_slice()) {
+            Ok(Some(stored)) => match VqlEventTable::decode(Bytes::from(stored.table)) {
                 Ok(table) => {
                     self.table_version = stored.version;
                     self.restored = Some(table);

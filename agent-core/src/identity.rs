@@ -1,26 +1,24 @@
 //! Who a client is: an id derived from its key, and the request with which it introduces itself.
 
 use alloc::string::String;
-use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use der::asn1::{Any, BitString, SetOfVec};
-use der::oid::db::rfc4519::CN;
+use der::asn1::{AnyRef, BitStringRef};
 use der::oid::db::rfc5912::SHA_256_WITH_RSA_ENCRYPTION;
 use der::pem::{LineEnding, PemLabel};
-use der::{Decode, Encode, Tag, Tagged};
+use der::{Decode, Encode, Tag, TagNumber};
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
-use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
-use x509_cert::attr::AttributeTypeAndValue;
-use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
-use x509_cert::request::{CertReq, CertReqInfo, Version};
+use spki::AlgorithmIdentifierRef;
+use x509_cert::request::{CertReq, CertReqInfo};
 
 use crate::error::{EnrolFault, IdFault, KeyFault};
 use crate::limits::CSR_BYTES;
+use crate::name::{self, CommonName};
 use crate::rsa::{PrivateKey, PublicKey};
-use crate::signed_der::SignedDer;
+use crate::signed_der::{SignedDer, sequence};
 
 /// A client's name: `C.` and sixteen lower-case hexadecimal digits of a hash of its public key.
 ///
@@ -113,35 +111,27 @@ impl FromStr for ClientId {
 /// # Errors
 /// [`KeyFault::Signing`] when the key fails; [`KeyFault::Encoding`] never happens for an acceptable key.
 pub fn request_pem(rng: &mut dyn CryptoRng, key: &dyn PrivateKey) -> Result<String, KeyFault> {
-    let spki = key.public().to_spki_der()?;
-    let info = CertReqInfo {
-        version: Version::V1,
-        subject: common_name(ClientId::of(key.public())).map_err(|_| KeyFault::Encoding)?,
-        public_key: SubjectPublicKeyInfoOwned::from_der(&spki).map_err(|_| KeyFault::Encoding)?,
-        attributes: SetOfVec::new(),
-    };
-    let signed = info.to_der().map_err(|_| KeyFault::Encoding)?;
-    let signature = key.sign_pkcs1_sha256(rng, &signed)?;
-    let request = CertReq {
-        info,
-        algorithm: AlgorithmIdentifierOwned {
-            oid: SHA_256_WITH_RSA_ENCRYPTION,
-            parameters: Some(Any::null()),
-        },
-        signature: BitString::from_bytes(&signature).map_err(|_| KeyFault::Encoding)?,
-    };
-    let der = request.to_der().map_err(|_| KeyFault::Encoding)?;
+    let body = request_body(key.public()).map_err(|_| KeyFault::Encoding)?;
+    let signature = key.sign_pkcs1_sha256(rng, &body)?;
+    let der = signed_request(&body, &signature).map_err(|_| KeyFault::Encoding)?;
     der::pem::encode_string(CertReq::PEM_LABEL, LineEnding::LF, &der)
         .map_err(|_| KeyFault::Encoding)
 }
 
-/// Made from its parts: the library's reader of `CN=…` knows every attribute by name, which are 100 KB of tables.
-fn common_name(id: ClientId) -> der::Result<Name> {
-    let value = Any::new(Tag::Utf8String, id.as_str().as_bytes())?;
-    let attribute = AttributeTypeAndValue { oid: CN, value };
-    let mut names = RdnSequence::default();
-    names.push(RelativeDistinguishedName::try_from(vec![attribute])?);
-    Name::from_der(&names.to_der()?)
+/// `CertificationRequestInfo` (RFC 2986 section 4.1): version 0, name, key, no attributes.
+fn request_body(key: &PublicKey) -> der::Result<Vec<u8>> {
+    const ATTRIBUTES: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+    let name = name::of_common_name(ClientId::of(key).as_str())?;
+    let key = key.to_spki_der().map_err(|_| Tag::Sequence.value_error())?;
+    sequence(&[&0_u8.to_der()?, &name, &key, &AnyRef::new(ATTRIBUTES, &[])?.to_der()?])
+}
+
+/// `CertificationRequest` (RFC 2986 section 4.2).
+fn signed_request(body: &[u8], signature: &[u8]) -> der::Result<Vec<u8>> {
+    let algorithm =
+        AlgorithmIdentifierRef { oid: SHA_256_WITH_RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
+    let signature = BitStringRef::from_bytes(signature)?;
+    sequence(&[body, &algorithm.to_der()?, &signature.to_der()?])
 }
 
 /// A request that was signed by the key in it and names the id of that key. Who *sent* it is another question.
@@ -170,7 +160,9 @@ impl Request {
         let key = PublicKey::from_spki_der(&spki).map_err(EnrolFault::Key)?;
         signed.verify(&key).map_err(|_| EnrolFault::Signature)?;
         let id = ClientId::of(&key);
-        if subject_common_name(&info.subject).as_deref() != Some(id.as_str()) {
+        let subject = info.subject.to_der().map_err(|_| EnrolFault::Encoding)?;
+        let name = CommonName::of(&subject).map_err(|_| EnrolFault::Encoding)?;
+        if name.into_text().as_deref() != Some(id.as_str()) {
             return Err(EnrolFault::Name);
         }
         Ok(Self { id, key })
@@ -187,20 +179,6 @@ impl Request {
     pub fn key(&self) -> &PublicKey {
         &self.key
     }
-}
-
-/// The one common name of `name`; `None` when there is none, more than one, or one that is no text.
-pub(crate) fn subject_common_name(name: &Name) -> Option<String> {
-    let mut names = name.iter().filter(|attribute| attribute.oid == CN);
-    let (first, second) = (names.next()?, names.next());
-    if second.is_some() {
-        return None;
-    }
-    let text = match first.value.tag() {
-        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String => first.value.value(),
-        _ => return None,
-    };
-    core::str::from_utf8(text).ok().map(String::from)
 }
 
 #[cfg(test)]

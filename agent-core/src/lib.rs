@@ -99,6 +99,7 @@ pub mod http;
 pub mod identity;
 pub mod limits;
 mod monitoring;
+mod name;
 pub mod obfuscation;
 pub mod pin;
 pub mod provision;

@@ -9,8 +9,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use x509_cert::name::Name;
-
 use self::certificate::{Certificate, Span};
 use crate::error::PinFault;
 use crate::limits::PEM_BYTES;
@@ -20,7 +18,8 @@ use crate::time::UnixTime;
 /// The certificate authority that the agent was built or configured with.
 pub struct Anchor {
     der: Vec<u8>,
-    subject: Name,
+    /// Its name in DER.
+    subject: Vec<u8>,
     key: PublicKey,
     validity: Span,
 }
@@ -34,7 +33,7 @@ impl Anchor {
         let der = first_certificate(pem)?;
         let certificate = Certificate::parse(&der)?;
         certificate.check_anchor()?;
-        let (subject, validity) = (certificate.subject().clone(), certificate.validity());
+        let (subject, validity) = (certificate.subject().to_vec(), certificate.validity());
         let key = certificate.key()?;
         Ok(Self { der, subject, key, validity })
     }
@@ -61,7 +60,7 @@ impl Anchor {
     ) -> Result<Pinned<ServerKey>, PinFault> {
         let der = first_certificate(server_pem)?;
         let certificate = Certificate::parse(&der)?;
-        if certificate.issuer() != &self.subject {
+        if certificate.issuer() != self.subject {
             return Err(PinFault::OtherIssuer);
         }
         certificate.check_signature(&self.key)?;

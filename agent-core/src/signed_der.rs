@@ -1,8 +1,10 @@
 //! The common outside of certificates and certificate requests: a body, an algorithm, a signature over the body's bytes.
 
-use der::asn1::BitStringRef;
+use alloc::vec::Vec;
+
+use der::asn1::{AnyRef, BitStringRef};
 use der::oid::db::rfc5912::SHA_256_WITH_RSA_ENCRYPTION;
-use der::{Decode, Reader, SliceReader};
+use der::{Decode, Encode, Reader, SliceReader, Tag};
 use spki::AlgorithmIdentifierRef;
 
 use crate::error::BadSignature;
@@ -24,8 +26,7 @@ impl<'a> SignedDer<'a> {
             let body = reader.tlv_bytes()?;
             let algorithm = AlgorithmIdentifierRef::decode(reader)?;
             let signature = BitStringRef::decode(reader)?;
-            let signature =
-                signature.as_bytes().ok_or_else(|| der::Tag::BitString.value_error())?;
+            let signature = signature.as_bytes().ok_or_else(|| Tag::BitString.value_error())?;
             Ok(Self { body, algorithm, signature })
         })?;
         reader.finish()?;
@@ -49,6 +50,11 @@ impl<'a> SignedDer<'a> {
         }
         key.verify_pkcs1_sha256(self.body, self.signature)
     }
+}
+
+/// A DER sequence of parts that are DER already.
+pub(crate) fn sequence(parts: &[&[u8]]) -> der::Result<Vec<u8>> {
+    AnyRef::new(Tag::Sequence, &parts.concat())?.to_der()
 }
 
 /// RFC 4055 section 5: the parameters are NULL; some write nothing instead.

@@ -8,6 +8,7 @@ use super::Priority;
 use crate::storage::Lane;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use troodon_proto::{Message, MessageList, VeloMessage};
 
 const MESSAGE: u8 = 1;
@@ -67,18 +68,24 @@ pub(super) fn lane(priority: Priority, message: &VeloMessage) -> Lane {
 
 /// The session of a message that a cancelled flow need not send; `None` for logs and statistics, which it must.
 pub(super) fn forgettable_session(list: &[u8]) -> Option<String> {
-    let message = MessageList::decode(list).ok()?.job.pop()?;
+    let message = only(list)?;
     (message.log_message.is_none() && message.flow_stats.is_none()).then_some(message.session_id)
 }
 
 /// The artifact of a monitoring message and the rows in it, for the count of losses.
 pub(super) fn artifact_and_rows(list: &[u8]) -> Option<(String, u64)> {
-    let message = MessageList::decode(list).ok()?.job.pop()?;
+    let message = only(list)?;
     if let Some(log) = message.log_message {
         return Some((log.artifact, log.number_of_rows.max(1)));
     }
     let response = message.vql_response?;
     Some((response.query?.name, response.total_rows.max(1)))
+}
+
+/// The message of a list of one. Read from [`Bytes`] as everything else is: each other type of buffer would instantiate the
+/// reader of all messages, 12 KB, once more.
+fn only(list: &[u8]) -> Option<VeloMessage> {
+    MessageList::decode(Bytes::copy_from_slice(list)).ok()?.job.pop()
 }
 
 #[cfg(test)]
