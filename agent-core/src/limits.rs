@@ -37,8 +37,6 @@ pub const FIELDS_PER_MESSAGE: usize = 16 * 1024;
 pub const MESSAGES_PER_PACKET: usize = 16 * 1024;
 /// Sealed bytes of one packet. A 32-bit board reaches it last; servers read at most 200 MiB of a body.
 pub const SEALED_BYTES: usize = 256 * 1024 * 1024;
-/// Inbound sessions that a client keeps: it has one server, which may restart.
-pub const CLIENT_SESSIONS: usize = 2;
 /// Bytes of a message list from an unknown sender, inflated: all that may be in it is a certificate request.
 pub const STRANGER_BYTES: usize = 1024 * 1024;
 

@@ -6,7 +6,6 @@
 //! silently, because a fresh one is a different client to the server.
 
 use crate::storage::{Blob, Storage, StorageFault};
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -74,7 +73,7 @@ impl Lasting for StoredTable {
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct StoredLosses {
     /// Rows, by the name under which they would have been sent.
-    pub rows: BTreeMap<String, u64>,
+    pub rows: Vec<(String, u64)>,
 }
 
 impl Lasting for StoredLosses {

@@ -430,7 +430,7 @@ impl Registry {
             return Err(UnknownAccessor(name.clone()));
         }
         if !list.allowed.is_empty() {
-            self.accessors.entries.retain(|name| list.allowed.iter().any(|one| one == name));
+            self.accessors.entries.retain(|name, _| list.allowed.iter().any(|one| one == name));
         }
         self.accessors.blocked.extend(list.denied.iter().map(|name| (name.clone(), ())));
         Ok(())

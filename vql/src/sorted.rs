@@ -5,11 +5,14 @@ use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::cmp::Ordering;
 
-/// Where the names of a dict stand while it is being built.
+/// A map that may have many entries where the host has the memory for them.
 #[cfg(feature = "large-dicts")]
-pub(crate) type Places = alloc::collections::BTreeMap<crate::value::Text, usize>;
+pub(crate) type Map<K, V> = alloc::collections::BTreeMap<K, V>;
 #[cfg(not(feature = "large-dicts"))]
-pub(crate) type Places = SortedMap<crate::value::Text, usize>;
+pub(crate) type Map<K, V> = SortedMap<K, V>;
+
+/// Where the names of a dict stand while it is being built.
+pub(crate) type Places = Map<crate::value::Text, usize>;
 
 /// A map as a sorted list: for some hundred entries, since to insert one moves those behind it.
 #[derive(Clone, Debug)]
@@ -68,8 +71,8 @@ impl<K: Ord, V> SortedMap<K, V> {
         Some(self.0.remove(place).1)
     }
 
-    pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&K) -> bool) {
-        self.0.retain(|(key, _)| is_kept(key));
+    pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&K, &mut V) -> bool) {
+        self.0.retain_mut(|(key, value)| is_kept(key, value));
     }
 
     /// Drops the greatest keys beyond so many.

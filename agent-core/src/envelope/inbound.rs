@@ -7,10 +7,9 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 use rand_core::CryptoRng;
 
-use super::{Packet, Sealed, Server, Sessions, Stranger, Unknown, Verified};
+use super::{Packet, Sealed, Server, Session, Sessions, Stranger, Unknown, Verified};
 use crate::error::PeerFault;
 use crate::identity::ClientId;
-use crate::limits::CLIENT_SESSIONS;
 use crate::pin::{Pinned, ServerKey};
 use crate::rsa::{PrivateKey, PublicKey};
 
@@ -19,14 +18,15 @@ use crate::rsa::{PrivateKey, PublicKey};
 pub struct FromServer {
     server: Pinned<ServerKey>,
     nonce: String,
-    sessions: Sessions<Server>,
+    /// The one that was proven last; a sender has one at a time (docs/protocol.md section 2.7).
+    session: Option<Arc<Session<Server>>>,
 }
 
 impl FromServer {
     /// For replies of `server` that carry `nonce`.
     #[must_use]
     pub fn new(server: Pinned<ServerKey>, nonce: String) -> Self {
-        Self { server, nonce, sessions: Sessions::new(CLIENT_SESSIONS) }
+        Self { server, nonce, session: None }
     }
 
     /// Opens a reply. `None` when it carries nothing: an empty body, or pads only.
@@ -43,13 +43,14 @@ impl FromServer {
             return Ok(None);
         };
         let nonce = self.nonce.as_str();
-        let (session, sealed) = match self.sessions.get(sealed.session()) {
-            Some(session) => (session, sealed),
+        let known = self.session.as_ref().filter(|known| known.id == sealed.session());
+        let (session, sealed) = match known {
+            Some(session) => (Arc::clone(session), sealed),
             None => {
                 let stranger = Stranger::meet(rng, key, sealed)?;
                 let (session, sealed) = stranger.prove_server(&self.server)?;
                 let session = Arc::new(session);
-                self.sessions.put(Arc::clone(&session));
+                self.session = Some(Arc::clone(&session));
                 (session, sealed)
             }
         };

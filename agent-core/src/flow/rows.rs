@@ -1,6 +1,5 @@
 //! Rows of one statement on their way to the server: JSON lines, shipped in parts (docs/protocol.md section 6.3).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
@@ -27,7 +26,16 @@ pub(crate) struct PartLimits {
 /// never go back while the batch lives.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    names: BTreeMap<String, Position>,
+    names: Vec<(String, Position)>,
+}
+
+impl Sent {
+    fn position(&mut self, name: &str) -> Option<&mut Position> {
+        if !self.names.iter().any(|(known, _)| known == name) {
+            self.names.push((name.into(), Position::default()));
+        }
+        self.names.iter_mut().find(|(known, _)| known == name).map(|(_, position)| position)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,7 +103,7 @@ impl Rows {
         if self.count == 0 {
             return None;
         }
-        let position = sent.names.entry(self.request.name.clone()).or_default();
+        let position = sent.position(&self.request.name)?;
         let lines = Bytes::from(mem::take(&mut self.lines));
         let response = VqlResponse {
             columns: mem::take(&mut self.columns),

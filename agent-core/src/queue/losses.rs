@@ -4,7 +4,6 @@ use super::{CLIENT_INFO_ARTIFACT, MONITORING_SESSION};
 use crate::limits::LOSS_NAMES;
 use crate::state::StoredLosses;
 use crate::time::UnixTime;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,7 +11,7 @@ use troodon_proto::{LogMessage, MessageList, VeloMessage};
 
 /// Rows, by artifact.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Losses(BTreeMap<String, u64>);
+pub(super) struct Losses(Vec<(String, u64)>);
 
 impl Losses {
     pub(super) fn is_empty(&self) -> bool {
@@ -21,21 +20,26 @@ impl Losses {
 
     /// Counts `rows` of `artifact`. A storm of names is counted under one that every server knows.
     pub(super) fn add(&mut self, artifact: &str, rows: u64) {
-        let is_known = self.0.contains_key(artifact);
-        let fits = is_known || self.0.len() < LOSS_NAMES;
+        let fits = self.count(artifact).is_some() || self.0.len() < LOSS_NAMES;
         let artifact = if fits && !artifact.is_empty() { artifact } else { CLIENT_INFO_ARTIFACT };
-        let count = self.0.entry(artifact.to_string()).or_default();
-        *count = count.saturating_add(rows);
+        match self.count(artifact) {
+            Some(count) => *count = count.saturating_add(rows),
+            None => self.0.push((artifact.to_string(), rows)),
+        }
+    }
+
+    fn count(&mut self, artifact: &str) -> Option<&mut u64> {
+        self.0.iter_mut().find(|(name, _)| name == artifact).map(|(_, count)| count)
     }
 
     /// Takes away what was delivered after all, or reported.
     pub(super) fn subtract(&mut self, other: &Self) {
         for (artifact, rows) in &other.0 {
-            if let Some(count) = self.0.get_mut(artifact) {
+            if let Some(count) = self.count(artifact) {
                 *count = count.saturating_sub(*rows);
             }
         }
-        self.0.retain(|_, rows| *rows > 0);
+        self.0.retain(|(_, rows)| *rows > 0);
     }
 
     /// One serialised `MessageList` for each artifact: a log line that says how many rows are missing.
@@ -106,7 +110,7 @@ mod tests {
         let reported = losses.clone();
         losses.add("A", 2);
         losses.subtract(&reported);
-        assert_eq!(losses.0, [("A".to_string(), 2)].into());
+        assert_eq!(losses.0, [("A".to_string(), 2)]);
     }
 
     #[test]
@@ -116,7 +120,8 @@ mod tests {
             losses.add(&format!("Custom.{number}"), 1);
         }
         assert!(losses.0.len() <= LOSS_NAMES + 1);
-        assert_eq!(losses.0.get(CLIENT_INFO_ARTIFACT), Some(&10));
-        assert_eq!(losses.0.values().sum::<u64>(), u64::try_from(LOSS_NAMES).unwrap() + 10);
+        assert_eq!(losses.count(CLIENT_INFO_ARTIFACT), Some(&mut 10));
+        let all: u64 = losses.0.iter().map(|(_, rows)| rows).sum();
+        assert_eq!(all, u64::try_from(LOSS_NAMES).unwrap() + 10);
     }
 }

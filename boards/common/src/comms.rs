@@ -1,9 +1,10 @@
 //! The agent core on smoltcp: one turn of the loop, and the way out for results.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use rand_chacha::ChaCha20Rng;
 use spin::Mutex;
@@ -46,7 +47,8 @@ struct Outside<D> {
     system: &'static dyn System,
     client_info: Option<String>,
     orders: VecDeque<Order>,
-    interrupts: BTreeMap<String, Interrupt>,
+    /// Of each running flow; a board runs a few.
+    interrupts: Vec<(String, Interrupt)>,
 }
 
 impl<D: Nic, S: Storage> Comms<D, S> {
@@ -58,7 +60,7 @@ impl<D: Nic, S: Storage> Comms<D, S> {
             client_info: facts.client_info(agent.id()),
             facts,
             orders: VecDeque::new(),
-            interrupts: BTreeMap::new(),
+            interrupts: Vec::new(),
         };
         Self { agent, outside, rng }
     }
@@ -114,10 +116,8 @@ impl<D: Nic, S: Storage> Comms<D, S> {
 
     /// Remembers how a running flow is interrupted; `None` when it is over.
     pub fn set_interrupt(&mut self, flow: String, interrupt: Option<Interrupt>) {
-        match interrupt {
-            Some(interrupt) => self.outside.interrupts.insert(flow, interrupt),
-            None => self.outside.interrupts.remove(&flow),
-        };
+        self.outside.interrupts.retain(|(known, _)| *known != flow);
+        self.outside.interrupts.extend(interrupt.map(|interrupt| (flow, interrupt)));
     }
 }
 
@@ -158,11 +158,11 @@ impl<D: Nic> Host for Outside<D> {
     }
 
     fn message(&mut self, message: Verified<VeloMessage>) {
-        if message.get().cancel.is_some()
-            && let Some(interrupt) = self.interrupts.get(&message.get().session_id)
-        {
+        if message.get().cancel.is_some() {
             // What runs notices this before the executor comes to the message.
-            interrupt.set();
+            let flow = &message.get().session_id;
+            let running = self.interrupts.iter().filter(|(known, _)| known == flow);
+            running.for_each(|(_, interrupt)| interrupt.set());
         }
         self.system.say(format_args!("request: {:?}", message.get().session_id));
         self.orders.push_back(Order::Message(Box::new(message)));

@@ -1,7 +1,7 @@
 //! Plugins that hold some rows of a query: `batch()` and `fifo()`.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,6 +15,7 @@ use crate::engine::{Closure, Scope, truth};
 use crate::limits::{FIFOS_MAX, ROWS_REMEMBERED_MAX};
 use crate::registry::{Arg, Kind, Plugin};
 use crate::rows::{RowSource, Rows, Step};
+use crate::sorted::Map;
 use crate::value::{Columns, Instant, Row, Text, Value};
 
 const QUERY: Arg = Arg::required("query", Kind::Rows, "The query.");
@@ -131,7 +132,7 @@ impl Batch {
 
 /// The queues of a session by the text of their query.
 #[derive(Default)]
-struct Queues(BTreeMap<Text, Queue>);
+struct Queues(Map<Text, Queue>);
 
 struct Queue {
     rows: Box<dyn Rows>,

@@ -1,7 +1,7 @@
 //! Plugins that change the rows of other queries.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::limits::ROWS_REMEMBERED_MAX;
 use crate::pattern::Case;
 use crate::registry::{Arg, Kind, Plugin};
 use crate::rows::{RowSource, Rows, Step};
+use crate::sorted::Map;
 use crate::value::{Instant, Row, RowBuilder, Text, Value};
 
 const QUERY: Arg = Arg::required("query", Kind::Rows, "The query.");
@@ -137,7 +138,7 @@ fn column_filter(cx: &mut Context, scope: &Scope, args: Args) -> Opened {
 fn dedup(cx: &mut Context, scope: &Scope, args: Args) -> Opened {
     let key = args.text("key").cloned().unwrap_or_default();
     let timeout = seconds(args.int("timeout").unwrap_or(10));
-    let mut seen: BTreeMap<Vec<u8>, Instant> = BTreeMap::new();
+    let mut seen = Map::default();
     let change = move |cx: &mut Context, row: Row| {
         let now = cx.instant();
         let value = row.get(&key).map(|value| shown(value).into_owned()).unwrap_or_default();
@@ -145,7 +146,7 @@ fn dedup(cx: &mut Context, scope: &Scope, args: Args) -> Opened {
             return Ok(None);
         }
         if seen.len() >= ROWS_REMEMBERED_MAX {
-            seen.retain(|_, until| *until > now);
+            seen.retain(|_, until: &mut Instant| *until > now);
         }
         if seen.len() < ROWS_REMEMBERED_MAX {
             seen.insert(value, now.after(timeout));
@@ -315,7 +316,7 @@ fn diff(cx: &mut Context, scope: &Scope, args: Args) -> Opened {
         run: None,
         due: cx.instant(),
         known: None,
-        seen: BTreeMap::new(),
+        seen: Map::default(),
         ready: VecDeque::new(),
     }))
 }
@@ -328,8 +329,8 @@ struct Diff {
     run: Option<Box<dyn Rows>>,
     due: Instant,
     /// The rows of the last complete run by key; nothing before the first one.
-    known: Option<BTreeMap<Vec<u8>, Row>>,
-    seen: BTreeMap<Vec<u8>, Row>,
+    known: Option<Map<Vec<u8>, Row>>,
+    seen: Map<Vec<u8>, Row>,
     ready: VecDeque<Row>,
 }
 
