@@ -20,7 +20,7 @@ pub struct Config {
     pub nonce: String,
     /// How many connections the host can hold at once.
     pub links: Links,
-    /// Whether what is sent is compressed; `Client.disable_compression` turns it off, and so does a small board.
+    /// Whether what is sent is compressed; `Client.disable_compression` turns it off. Boards have no memory for it.
     pub compression: Compression,
     /// `Client.max_poll`: the base of every long pause.
     pub max_poll: Span,
@@ -51,7 +51,15 @@ pub enum Compression {
     /// As they are.
     Off,
     /// With zlib, each on its own.
+    #[cfg(feature = "compress")]
     Zlib,
+}
+
+impl Compression {
+    #[cfg(feature = "compress")]
+    const USUAL: Self = Self::Zlib;
+    #[cfg(not(feature = "compress"))]
+    const USUAL: Self = Self::Off;
 }
 
 impl Config {
@@ -64,7 +72,7 @@ impl Config {
             pinned_name: PINNED_NAME.to_string(),
             nonce,
             links: Links::Two,
-            compression: Compression::Zlib,
+            compression: Compression::USUAL,
             max_poll: Span::from_secs(60),
             max_poll_std: Span::from_secs(30),
             connection_timeout: Span::from_secs(300),

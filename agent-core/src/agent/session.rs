@@ -1,7 +1,9 @@
 //! What two verified ends share: the proof of the server, and the keys in both directions.
 
 use super::config::Compression;
-use crate::envelope::{FromServer, Lists, Messages, Outbound, Server, deflate};
+#[cfg(feature = "compress")]
+use crate::envelope::deflate;
+use crate::envelope::{FromServer, Lists, Messages, Outbound, Server};
 use crate::error::{PeerFault, SealFault};
 use crate::pin::{Pinned, ServerKey};
 use crate::rsa::PrivateKey;
@@ -47,6 +49,7 @@ impl Session {
     ) -> Result<Vec<u8>, SealFault> {
         let lists = match compression {
             Compression::Off => Lists::Plain(lists.into_iter().map(Bytes::from).collect()),
+            #[cfg(feature = "compress")]
             Compression::Zlib => Lists::Zlib(lists.iter().map(|list| deflate(list)).collect()),
         };
         self.outbound.seal(rng, now.unwrap_or(UnixTime::EPOCH), &self.nonce, lists)
