@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use p256::ecdsa::signature::Verifier;
-use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
-use rsa::pkcs8::{AssociatedOid, DecodePrivateKey};
+use rsa::pkcs1::{ALGORITHM_OID, DecodeRsaPublicKey};
+use rsa::pkcs8::{AssociatedOid, PrivateKeyInfoRef};
 use rsa::traits::PublicKeyParts;
-use rsa::{Pkcs1v15Sign, Pss, RsaPrivateKey, RsaPublicKey};
+use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{
     AlgorithmIdentifier, InvalidSignature, PrivateKeyDer, SignatureVerificationAlgorithm, alg_id,
@@ -18,6 +18,7 @@ use rustls::sign::{Signer, SigningKey};
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 use sha2::digest::FixedOutputReset;
 use sha2::{Digest, Sha256, Sha384, Sha512};
+use troodon_core::rsa::soft::SoftKey;
 
 use super::random;
 
@@ -114,17 +115,20 @@ fn p256(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
 }
 
 /// The key of the client certificate. Signs with RSA-PSS and SHA-256 only, always blinded.
-pub(super) struct RsaClientKey(Arc<RsaPrivateKey>);
+pub(super) struct RsaClientKey(Arc<SoftKey>);
 
 impl RsaClientKey {
     /// Reads PKCS #1 or PKCS #8.
     pub(super) fn parse(key: &PrivateKeyDer<'_>) -> Result<Self, Error> {
         let key = match key {
-            PrivateKeyDer::Pkcs1(key) => RsaPrivateKey::from_pkcs1_der(key.secret_pkcs1_der()).ok(),
-            PrivateKeyDer::Pkcs8(key) => RsaPrivateKey::from_pkcs8_der(key.secret_pkcs8_der()).ok(),
+            PrivateKeyDer::Pkcs1(key) => Some(key.secret_pkcs1_der()),
+            PrivateKeyDer::Pkcs8(key) => PrivateKeyInfoRef::try_from(key.secret_pkcs8_der())
+                .ok()
+                .filter(|info| info.algorithm.oid == ALGORITHM_OID)
+                .map(|info| info.private_key.as_bytes()),
             _ => None,
         };
-        key.filter(|key| RSA_BITS.contains(&key.n().bits()))
+        key.and_then(|der| SoftKey::from_pkcs1_der(der).ok())
             .map(|key| Self(Arc::new(key)))
             .ok_or_else(|| Error::General("no RSA key of 2048 to 4096 bits".into()))
     }
@@ -150,9 +154,8 @@ impl SigningKey for RsaClientKey {
 impl Signer for RsaClientKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         let mut rng = random::generator().map_err(|_| Error::FailedToGetRandomBytes)?;
-        let scheme = Pss::<Sha256>::new_blinded();
         self.0
-            .sign_with_rng(&mut rng, scheme, &Sha256::digest(message))
+            .sign_pss_sha256(&mut rng, message)
             .map_err(|_| Error::General("signing failed".into()))
     }
 
