@@ -31,7 +31,7 @@ const FLASH: usize = 0x8080_0000;
 const FLASH_LEN: usize = 1024 * 1024;
 const PROVISION_LEN: usize = 16 * 1024;
 const LAYOUT: Layout = Layout::at(64 * 1024);
-const HEAP_LEN: usize = 352 * 1024;
+const HEAP_LEN: usize = 192 * 1024;
 
 #[global_allocator]
 static HEAP: Heap = Heap::empty();
