@@ -27,7 +27,7 @@ pub fn mark(
     let details = json!({"artifact": artifact, "basic": basic});
     let record = actor.enter(Door::MarkArtifact, details).map_err(|error| match error {
         ActError::Store(error) => LaunchError::Store(error),
-        other => LaunchError::Denied(other.to_string()),
+        ActError::Denied(why) | ActError::Wrong(why) => LaunchError::Denied(why),
     })?;
     let kind = launcher.repository().get(artifact).map(|entry| entry.artifact.kind);
     if kind != Some(ArtifactType::Client) {

@@ -8,6 +8,7 @@ mod call;
 mod client;
 mod collect;
 mod download;
+mod elsewhere;
 mod event;
 mod file;
 mod flow;

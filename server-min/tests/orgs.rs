@@ -57,6 +57,24 @@ impl Bench {
         Principal::User { name: user }
     }
 
+    fn grant(&self, name: &str, org: &OrgId, roles: &[Role]) {
+        let policy = Policy::of(roles.iter().copied());
+        let accounts = self.accounts(&server(), org);
+        accounts.grant(&name.parse().unwrap(), policy, Grant::Replace).unwrap();
+    }
+
+    /// What is on record of queries elsewhere: who, whether it was allowed, as whom.
+    fn told(&self, org: &OrgId) -> Vec<(String, bool, String)> {
+        let store = &self.orgs.find(org).unwrap().unwrap().store;
+        let records = store.audit_records(0, usize::MAX).unwrap().into_iter();
+        let of_query = records.filter(|(_, one)| one.details["call"] == "query");
+        let line = |one: troodon_server::model::audit::Record| {
+            let runas = one.details["runas"].as_str().unwrap_or_default().to_owned();
+            (one.principal, one.allowed, runas)
+        };
+        of_query.map(|(_, one)| line(one)).collect()
+    }
+
     fn may(&self, who: &Principal, org: &OrgId, permission: Permission) -> bool {
         self.orgs.acl().check(who, org, &[permission]).is_ok()
     }
@@ -256,18 +274,125 @@ fn a_query_in_a_query_has_no_more_rights_than_its_caller() {
     let machine = "SELECT * FROM query(query='SELECT * FROM info()', env=dict(X=1))";
     let denied = "info: PermissionDenied: Permission denied: [MACHINE_STATE]";
     assert_eq!(bench.query(&rob, &a, machine).1, [denied]);
-    // As somebody else, or elsewhere: refused to all, and on record for who lacks IMPERSONATION.
-    for argument in ["runas='ann'", "org_id='OB'"] {
-        let vql = format!("SELECT * FROM query(query='SELECT * FROM clients()', {argument})");
-        let (rows, log) = bench.query(&rob, &a, &vql);
-        assert_eq!((rows.len(), log.len()), (0, 1), "{log:?}");
-        assert!(log[0].contains("PermissionDenied: Permission denied: [IMPERSONATION]"), "{log:?}");
-        let (rows, log) = bench.query(&ann, &a, &vql);
-        assert!(rows.is_empty() && log[0].contains("is not supported by this host"), "{log:?}");
-    }
     let records = bench.orgs.find(&a).unwrap().unwrap().store.audit_records(0, usize::MAX).unwrap();
     let calls: Vec<_> = records.iter().map(|(_, record)| &record.details["call"]).collect();
-    assert_eq!(calls, ["info", "query", "query"]);
+    assert_eq!(calls, ["info"]);
+}
+
+#[test]
+fn a_query_elsewhere_has_the_rights_that_its_caller_holds_there() {
+    let bench = Bench::new();
+    let (a, b) = (bench.org("OA"), bench.org("OB"));
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    let both = bench.user("both", &a, &[Role::Administrator]);
+    bench.grant("both", &b, &[Role::Api]);
+    let there =
+        |inner: &str, org: &str| format!("SELECT * FROM query(query='{inner}', org_id='{org}')");
+    let whose = "SELECT org().OrgId AS Org, whoami() AS Me FROM scope()";
+    let expected = r#"{"Org":"OB","Me":"both"}"#;
+    assert_eq!(bench.query(&both, &a, &there(whose, "OB")), (vec![expected.into()], vec![]));
+    // Rights in OA do not go along, and afterwards the caller is at home again.
+    let machine = there("SELECT OS FROM info()", "OB");
+    let and_here = format!("{machine} SELECT org().OrgId AS Org FROM scope()");
+    let (rows, log) = bench.query(&both, &a, &and_here);
+    assert_eq!(rows, [r#"{"Org":"OA"}"#]);
+    assert_eq!(log, ["info: PermissionDenied: Permission denied: [MACHINE_STATE]"]);
+    // Whether there is such an organisation is not told to who has no rights in it.
+    for org in ["OB", "ONONE", "root"] {
+        let (rows, log) = bench.query(&ann, &a, &there(whose, org));
+        assert_eq!(
+            (rows.len(), &log[..]),
+            (0, &["query: PermissionDenied: [ANY_QUERY]".into()][..])
+        );
+    }
+    let (_, log) = bench.query(&ann, &a, &there(whose, "../OB"));
+    assert!(log[0].starts_with("query: ") && !log[0].contains("PermissionDenied"), "{log:?}");
+    let told: Vec<_> = bench.told(&b).into_iter().map(|(who, allowed, _)| (who, allowed)).collect();
+    let expected = [("both", true), ("both", true), ("ann", false)];
+    assert_eq!(told, expected.map(|(who, allowed)| (who.to_owned(), allowed)));
+}
+
+#[test]
+fn to_be_somebody_else_takes_impersonation_here_and_there() {
+    let bench = Bench::new();
+    let (a, b) = (bench.org("OA"), bench.org("OB"));
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    let rob = bench.user("rob", &a, &[Role::Api]);
+    bench.user("rita", &a, &[Role::Reader]);
+    bench.grant("rita", &b, &[Role::Administrator]);
+    let as_rita = "SELECT * FROM query(query='SELECT whoami() AS Me, \
+                   {SELECT OS FROM info()} AS X FROM scope()', runas='RITA')";
+    // She has no ANY_QUERY: whoami() is not for her; and the machine is not, though it is for ann.
+    let (rows, log) = bench.query(&ann, &a, as_rita);
+    assert_eq!(rows, [r#"{"Me":null,"X":null}"#]);
+    let denied =
+        |name: &str, needs: &str| format!("{name}: PermissionDenied: Permission denied: [{needs}]");
+    assert_eq!(log, [denied("whoami", "ANY_QUERY"), denied("info", "MACHINE_STATE")]);
+    let sees = |org: &str| {
+        format!(
+            "SELECT * FROM query(query={{SELECT * FROM clients()}}, runas='rita', org_id='{org}')"
+        )
+    };
+    assert_eq!(bench.query(&ann, &a, &sees("")).1, [""; 0], "results are for readers");
+    let refused = |who: &str, other: &str, org: &str| {
+        format!("query: User {who} (OA) impersonation to {other} ({org}): PermissionDenied")
+    };
+    assert_eq!(bench.query(&rob, &a, &sees("OA")).1, [refused("rob", "rita", "OA")]);
+    // Neither organisation lends the permission to the other.
+    assert_eq!(bench.query(&ann, &a, &sees("OB")).1, [refused("ann", "rita", "OB")]);
+    bench.grant("ann", &b, &[Role::Api]);
+    assert_eq!(bench.query(&ann, &a, &sees("OB")).1, [refused("ann", "rita", "OB")]);
+    bench.grant("rob", &b, &[Role::Administrator]);
+    assert_eq!(bench.query(&rob, &a, &sees("OB")).1, [refused("rob", "rita", "OB")]);
+    bench.grant("ann", &b, &[Role::Administrator]);
+    assert_eq!(bench.query(&ann, &a, &sees("OB")).1, [""; 0]);
+    // Nobody becomes the server, somebody who is not there, or who is locked.
+    let locked: UserName = "rita".parse().unwrap();
+    bench.accounts(&server(), &a).set_locked(&locked, true).unwrap();
+    for other in ["VelociraptorServer", "nobody", "rita"] {
+        let vql = format!("SELECT * FROM query(query='SELECT 1 FROM scope()', runas='{other}')");
+        assert_eq!(bench.query(&ann, &a, &vql), (vec![], vec![refused("ann", other, "OA")]));
+    }
+    // To be oneself takes nothing.
+    let own = "SELECT * FROM query(query='SELECT whoami() AS Me FROM scope()', runas='Rob')";
+    assert_eq!(bench.query(&rob, &a, own).0, [r#"{"Me":"rob"}"#]);
+    let told = bench.told(&a);
+    for expected in [("ann", true, "RITA"), ("rob", false, "rita"), ("ann", false, "nobody")] {
+        let expected = (expected.0.to_owned(), expected.1, expected.2.to_owned());
+        assert_eq!(told.iter().filter(|one| **one == expected).count(), 1, "{expected:?} {told:?}");
+    }
+}
+
+#[test]
+fn in_lockdown_nobody_is_somebody_else() {
+    let mut bench = Bench::new();
+    let a = bench.org("OA");
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    bench.user("rita", &a, &[Role::Reader]);
+    bench.config.lockdown = true;
+    bench.orgs = started(&bench.config);
+    let vql = "SELECT * FROM query(query='SELECT 1 FROM scope()', runas='rita')";
+    for who in [&ann, &server()] {
+        let (rows, log) = bench.query(who, &a, vql);
+        let name = who.name();
+        let refused =
+            format!("query: User {name} (OA) impersonation to rita (OA): PermissionDenied");
+        assert_eq!((rows.len(), log), (0, vec![refused]));
+    }
+}
+
+#[test]
+fn what_somebody_else_calls_is_launched_anew_and_has_an_end() {
+    let bench = Bench::new();
+    let a = bench.org("OA");
+    let ann = bench.user("ann", &a, &[Role::Administrator]);
+    bench.user("rob", &a, &[Role::Api]);
+    let deep = "LET Deeper = 'SELECT * FROM query(query=Deeper, env=dict(Deeper=Deeper), runas=if(\
+                condition=whoami() = \"ann\", then=\"both\", else=\"ann\"))' \
+                SELECT * FROM query(query=Deeper, env=dict(Deeper=Deeper), runas='both')";
+    bench.user("both", &a, &[Role::Administrator]);
+    let (rows, log) = bench.query(&ann, &a, deep);
+    assert!(rows.is_empty() && log.iter().any(|line| line.contains("Stack overflow")), "{log:?}");
 }
 
 #[test]

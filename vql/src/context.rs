@@ -238,6 +238,11 @@ impl Context {
         result
     }
 
+    /// Steps until this call of the host ends.
+    pub(crate) const fn fuel(&self) -> u64 {
+        self.fuel
+    }
+
     pub(crate) const fn refuel(&mut self, now: Now, fuel: u64) {
         self.now = now;
         self.fuel = fuel;

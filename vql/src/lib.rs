@@ -126,7 +126,7 @@ pub use registry::{
 };
 pub use rows::{Pull, Ready, RowSource, Rows, Step};
 pub use run::{Event, Expression, Program, Query, Session};
-pub use standard::Entropy;
+pub use standard::{Elsewhere, Entropy};
 pub use syntax::ParseError;
 pub use value::{
     Columns, Dict, Instant, List, Measure, Now, PathForm, Row, RowBuilder, Text, Time, Value, json,

@@ -33,6 +33,7 @@ mod watch;
 use alloc::sync::Arc;
 
 pub use host::Entropy;
+pub use isolated::Elsewhere;
 pub use memory::{DataAccessor, TextReader};
 pub use stream::{path as path_of, read_span};
 

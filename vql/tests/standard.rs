@@ -564,7 +564,7 @@ fn a_query_of_its_own_sees_only_what_it_is_given() {
     let (got, log) = rows("SELECT * FROM query(query='SELECT 1 FROM scope()', runas='admin')");
     assert_eq!(
         (got.len(), log[0].as_str()),
-        (0, "ERROR: query: runas is not supported by this host")
+        (0, "ERROR: query: runas and org_id work on a server only")
     );
 }
 

@@ -2,10 +2,14 @@
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use crate::artifact::{ArtifactError, Entry, Repository};
+use crate::basic;
+use crate::model::door::Door;
 
 use super::collect::{self, Collect};
+use super::console::Console;
 use super::uploads::{self, Uploads};
 use super::{Invocation, print, verify};
 
@@ -17,6 +21,9 @@ pub(super) enum ArtifactsCommand {
     Show(Show),
     /// Check definitions: files, or folders with all that is below them
     Verify(verify::Verify),
+    /// Say which artifacts are basic: who has COLLECT_BASIC may collect those, whatever they require
+    #[command(subcommand)]
+    Basic(Basic),
     /// Run an artifact on a client, wait, and print its rows
     Collect(Collect),
     /// List the files that a collection sent, or copy them out of the server
@@ -39,11 +46,28 @@ pub(super) struct Show {
     name: String,
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum Basic {
+    /// Mark one: takes ARTIFACT_WRITER, and all that collecting it takes, since that is given away
+    Set(Marked),
+    /// Take the mark away
+    Clear(Marked),
+    /// List those that are marked
+    List,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Marked {
+    /// A CLIENT artifact
+    name: String,
+}
+
 pub(super) fn run(invocation: &Invocation, command: ArtifactsCommand) -> Result<()> {
     match command {
         ArtifactsCommand::List(options) => list(&repository(invocation)?, &options),
         ArtifactsCommand::Show(Show { name }) => show(&repository(invocation)?, &name),
         ArtifactsCommand::Verify(options) => verify::run(invocation, &options),
+        ArtifactsCommand::Basic(options) => basic(invocation, &options),
         ArtifactsCommand::Collect(options) => collect::run(invocation, &options),
         ArtifactsCommand::Uploads(options) => uploads::run(invocation, &options),
     }
@@ -89,4 +113,19 @@ fn show(repository: &Repository, name: &str) -> Result<()> {
         format!("there is no artifact `{name}`; `troodon artifacts list` shows all")
     })?;
     print(&entry.text)
+}
+
+fn basic(invocation: &Invocation, command: &Basic) -> Result<()> {
+    let console = Console::open(invocation)?;
+    let mark =
+        |name, is_basic| Ok(basic::mark(&console.actor(), &console.launcher, name, is_basic)?);
+    match command {
+        Basic::Set(Marked { name }) => mark(name, true),
+        Basic::Clear(Marked { name }) => mark(name, false),
+        Basic::List => {
+            console.enter(Door::ShowArtifacts, json!({"basic": true}))?;
+            let marked = basic::marked(&console.store)?;
+            print(&marked.iter().map(|name| format!("{name}\n")).collect::<String>())
+        }
+    }
 }

@@ -157,7 +157,7 @@ impl Door {
             Self::Query => "query",
             Self::Collect => "artifacts collect",
             Self::Cancel => "flow cancel, the page of a collection",
-            Self::ShowArtifacts => "the pages of artifacts",
+            Self::ShowArtifacts => "the pages of artifacts, artifacts basic list",
             Self::WriteArtifact => "the editor of artifacts, for clients",
             Self::WriteServerArtifact => "the editor of artifacts, for the server",
             Self::Results => "flow list, artifacts collect unless with --no_wait",
@@ -174,7 +174,9 @@ impl Door {
             Self::DeleteHunts => "hunt delete",
             Self::DeleteFlow => "flow delete",
             Self::Export => "flow export, hunt export",
-            Self::MarkArtifact => "`artifact_set_metadata()` in a query",
+            Self::MarkArtifact => {
+                "artifacts basic set, artifacts basic clear, `artifact_set_metadata()` in a query"
+            }
             Self::ShowUsers => "user list, user show, acl show",
             Self::ManageUsers => "user add, user password, user lock, user unlock",
             Self::Grant => "acl grant, user add --role, config api_client --role",

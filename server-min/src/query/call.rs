@@ -14,7 +14,7 @@ use troodon_vql::{
 
 use super::session::SessionMaker;
 use super::{backend, fault};
-use crate::limits::{ARTIFACT_CALLS, QUERY_FUEL};
+use crate::limits::QUERY_FUEL;
 
 pub(super) const PLUGINS: &[&Plugin] = &[&ARTIFACT];
 
@@ -40,9 +40,7 @@ fn open(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, Fa
     let backend = backend(cx)?;
     let maker = cx.extension::<SessionMaker>();
     let maker = maker.ok_or_else(|| Fault::error("this works on the server only"))?;
-    if maker.callers.len() >= ARTIFACT_CALLS {
-        return Err(Fault::error(format!("Stack overflow: {}", maker.callers.join(", "))));
-    }
+    maker.check_depth()?;
     let requests = backend.launcher.compile_call(&name).map_err(fault)?;
     if maker.callers.is_empty() {
         backend.launcher.allow_call(backend.token.principal(), &name).map_err(fault)?;

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use troodon_vql::standard::Entropy;
-use troodon_vql::{Budget, Fault, Interrupt, Level, LogSink, Registry, Session, Setup};
+use troodon_vql::{Budget, Elsewhere, Fault, Interrupt, Level, LogSink, Registry, Session, Setup};
 
 use super::Backend;
+use super::elsewhere::Noted;
+use crate::limits::ARTIFACT_CALLS;
 
 /// What a query runs with.
 pub struct Asked {
@@ -26,21 +28,27 @@ pub struct Asked {
 /// Makes the session of a query, and those of the artifacts that it calls. Each session finds its maker as an extension.
 #[derive(Clone)]
 pub(super) struct SessionMaker {
-    backend: Arc<Backend>,
+    pub(super) backend: Arc<Backend>,
     registry: Arc<Registry>,
     log: SharedLog,
     interrupt: Interrupt,
     budget: Budget,
-    /// Artifacts that are being called, the outermost first.
+    /// Artifacts that are being called with these rights, the outermost first.
     pub(super) callers: Vec<String>,
+    /// Sessions around this one.
+    depth: usize,
+    /// What of this query and all that it calls is on record.
+    pub(super) noted: Arc<Noted>,
 }
 
 impl SessionMaker {
     pub(super) fn new(asked: Asked) -> Self {
         let Asked { backend, registry, log, interrupt, budget, artifact } = asked;
         let log = SharedLog(Arc::new(Mutex::new(log)));
-        let callers = artifact.into_iter().collect();
-        Self { backend, registry, log, interrupt, budget, callers }
+        let callers: Vec<_> = artifact.into_iter().collect();
+        let depth = callers.len();
+        let noted = Arc::default();
+        Self { backend, registry, log, interrupt, budget, callers, depth, noted }
     }
 
     /// A session without variables.
@@ -55,6 +63,7 @@ impl SessionMaker {
         session.extend(Arc::clone(&self.backend));
         session.extend::<Box<dyn Entropy>>(Arc::new(Box::new(SystemEntropy)));
         session.extend(Arc::new(self.clone()));
+        session.extend::<Box<dyn Elsewhere>>(Arc::new(Box::new(self.clone())));
         session
     }
 
@@ -62,8 +71,26 @@ impl SessionMaker {
     pub(super) fn below(&self, artifact: &str) -> Self {
         let mut maker = self.clone();
         maker.callers.push(artifact.to_owned());
+        maker.depth += 1;
         maker.budget.depth /= 2;
         maker
+    }
+
+    /// The maker for a query with other rights. Nobody has launched anything with them yet, so that an artifact that it
+    /// calls is asked for what it requires.
+    pub(super) fn elsewhere(&self, backend: Arc<Backend>) -> Self {
+        let mut maker = Self { backend, callers: Vec::new(), ..self.clone() };
+        maker.depth += 1;
+        maker.budget.depth /= 2;
+        maker
+    }
+
+    /// Refuses to go deeper for ever.
+    pub(super) fn check_depth(&self) -> Result<(), Fault> {
+        if self.depth < ARTIFACT_CALLS {
+            return Ok(());
+        }
+        Err(Fault::error(format!("Stack overflow: {}", self.callers.join(", "))))
     }
 }
 

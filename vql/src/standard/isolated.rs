@@ -1,4 +1,5 @@
-//! `query()`: statements that see none of the caller's variables but those they are given.
+//! `query()`: statements that see none of the caller's variables but those they are given, and that may run as somebody
+//! else where the host has other users and places.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -8,16 +9,28 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::text::shown;
-use crate::access::Permission;
 use crate::args::Args;
 use crate::budget::{Fault, Level};
 use crate::context::Context;
 use crate::engine::{Binding, Scope, eval, open_select, resolve};
 use crate::registry::{Arg, Kind, Plugin};
 use crate::rows::{RowSource, Rows, Step};
+use crate::run::Session;
 use crate::syntax::ast::{Body, Let, Statement};
 use crate::syntax::parse_program;
-use crate::value::{Instant, Text, Value};
+use crate::value::{Instant, Now, Text, Value};
+
+/// Other users and other organisations, of a host that has them; `query()` finds it as the extension
+/// `Box<dyn Elsewhere>`.
+pub trait Elsewhere: Send + Sync {
+    /// A session with the rights of `runas` in `org_id`. Without one of them it is the caller, or the caller's
+    /// organisation.
+    ///
+    /// # Errors
+    ///
+    /// The caller may not, or there is no such organisation.
+    fn session(&self, runas: Option<&str>, org_id: Option<&str>) -> Result<Session, Fault>;
+}
 
 /// The plugins of this file.
 pub(super) static PLUGINS: &[&Plugin] = &[&Plugin::new(
@@ -32,19 +45,14 @@ pub(super) static PLUGINS: &[&Plugin] = &[&Plugin::new(
         Arg::optional("progress_timeout", Kind::Float, "The same, counted from the last row."),
         Arg::optional("cpu_limit", Kind::Float, "Accepted for compatibility."),
         Arg::optional("iops_limit", Kind::Float, "Accepted for compatibility."),
-        Arg::optional("runas", Kind::String, "Refused: a query runs as whoever asked."),
-        Arg::optional("org_id", Kind::String, "Refused: a query stays in its organisation."),
+        Arg::optional("runas", Kind::String, "As whom, on a server (whoever asks): IMPERSONATION."),
+        Arg::optional("org_id", Kind::String, "In which organisation, on a server (the caller's)."),
     ],
     query,
 )];
 
 fn query(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
-    for name in ["runas", "org_id"] {
-        if args.text(name).is_some_and(|text| !text.is_empty()) {
-            cx.require("query", &[Permission::Impersonation])?;
-            return Err(Fault::error(alloc::format!("{name} is not supported by this host")));
-        }
-    }
+    let mut elsewhere = elsewhere(cx, &args)?;
     let mut bindings = Vec::new();
     for name in args.list("copy_env").map_or(&[][..], |list| list) {
         let name = Text::from(shown(name).into_owned());
@@ -63,11 +71,19 @@ fn query(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, F
             let program = parse_program(&text.to_str_lossy());
             (None, program.map_err(|why| Fault::error(why.to_string()))?.into())
         }
-        Some(other) => (Some(RowSource::from(other.clone()).open(cx, &scope)?), VecDeque::new()),
+        Some(other) => {
+            let source = RowSource::from(other.clone());
+            let rows = match elsewhere.as_mut() {
+                None => source.open(cx, &scope),
+                Some(session) => source.open(entered(cx, session), &scope),
+            };
+            (Some(rows?), VecDeque::new())
+        }
         None => (None, VecDeque::new()),
     };
     let span = |name| Duration::try_from_secs_f64(args.float(name)?).ok().filter(|s| !s.is_zero());
     Ok(Box::new(Isolated {
+        elsewhere,
         scope,
         current,
         waiting,
@@ -77,7 +93,28 @@ fn query(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, F
     }))
 }
 
+/// The session in which the query runs; `None` for the caller's own.
+fn elsewhere(cx: &Context, args: &Args) -> Result<Option<Box<Session>>, Fault> {
+    let given = |name| args.string(name).filter(|text| !text.is_empty());
+    let (runas, org_id) = (given("runas"), given("org_id"));
+    if runas.is_none() && org_id.is_none() {
+        return Ok(None);
+    }
+    let host = cx.extension::<Box<dyn Elsewhere>>();
+    let host = host.ok_or_else(|| Fault::error("runas and org_id work on a server only"))?;
+    host.session(runas.as_deref(), org_id.as_deref()).map(|session| Some(Box::new(session)))
+}
+
+/// The context of another session, in the caller's time and with the caller's fuel.
+fn entered<'a>(cx: &Context, session: &'a mut Session) -> &'a mut Context {
+    let now = Now { instant: cx.instant(), time: cx.now() };
+    let inner = session.context();
+    inner.refuel(now, cx.fuel());
+    inner
+}
+
 struct Isolated {
+    elsewhere: Option<Box<Session>>,
     scope: Scope,
     current: Option<Box<dyn Rows>>,
     waiting: VecDeque<Statement>,
@@ -88,6 +125,20 @@ struct Isolated {
 
 impl Rows for Isolated {
     fn next(&mut self, cx: &mut Context) -> Result<Step, Fault> {
+        let Some(mut session) = self.elsewhere.take() else { return self.advance(cx) };
+        let inner = entered(cx, &mut session);
+        let before = inner.fuel();
+        let step = self.advance(inner);
+        // What was done elsewhere was done for the caller.
+        let used = before.saturating_sub(inner.fuel());
+        self.elsewhere = Some(session);
+        cx.charge(used)?;
+        step
+    }
+}
+
+impl Isolated {
+    fn advance(&mut self, cx: &mut Context) -> Result<Step, Fault> {
         let now = cx.instant();
         let impatient = self.patience.map(|span| self.last_row.after(span));
         let due = [self.end, impatient].into_iter().flatten().min();
@@ -114,9 +165,7 @@ impl Rows for Isolated {
             }
         })
     }
-}
 
-impl Isolated {
     fn begin(&mut self, cx: &mut Context, statement: &Statement) -> Result<(), Fault> {
         cx.charge(1)?;
         match statement {
