@@ -147,4 +147,27 @@ mod tests {
         assert!(changed.iter().all(|other| *other != own));
         assert_eq!(linked(&START, 1, &record(), "null"), own);
     }
+
+    #[test]
+    fn a_row_of_the_log_says_all_of_its_record() {
+        let record = Record {
+            time_us: 1_700_000_000_000_000,
+            org: OrgId::root(),
+            principal: "ann".into(),
+            operation: "Query".into(),
+            allowed: false,
+            details: json!({"call": "info"}),
+        };
+        let expected = json!({
+            "ServerTime": "2023-11-14T22:13:20Z",
+            "operation": "Query",
+            "principal": "ann",
+            "details": {"call": "info"},
+            "org": "root",
+            "allowed": false,
+            "number": 7,
+        });
+        assert_eq!(record.row(7), expected);
+        assert_eq!(Record { time_us: u64::MAX, ..record }.server_time(), "");
+    }
 }

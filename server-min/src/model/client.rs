@@ -92,6 +92,25 @@ pub fn add_labels<'a>(held: &mut Vec<String>, fresh: impl IntoIterator<Item = &'
 }
 
 #[cfg(test)]
+impl Client {
+    /// A client of which nothing is known but its labels.
+    pub(crate) fn labelled(labels: &[&str]) -> Self {
+        Self {
+            id: "C.0123456789abcdef".parse().unwrap(),
+            enrolled_us: 1,
+            seen_us: 1,
+            address: String::new(),
+            host: Host::default(),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            labels_changed_ns: 0,
+            event_table_version: 0,
+            interrogation: None,
+            refused: 0,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -251,4 +251,37 @@ mod tests {
         let totals = flow.totals();
         assert_eq!((totals.rows, totals.duration_ns), (7, 100));
     }
+
+    #[test]
+    fn states_have_the_names_of_velociraptor_and_two_of_them_are_the_end() {
+        for (state, name, is_over) in [
+            (FlowState::Running, "RUNNING", false),
+            (FlowState::Finished, "FINISHED", true),
+            (FlowState::Error, "ERROR", true),
+            (FlowState::InProgress, "IN_PROGRESS", false),
+            (FlowState::Unresponsive, "UNRESPONSIVE", false),
+            (FlowState::Waiting, "WAITING", false),
+        ] {
+            assert_eq!((state.name(), state.is_over()), (name, is_over));
+        }
+    }
+
+    #[test]
+    fn a_request_names_the_rows_that_it_may_bring() {
+        use troodon_proto::{VqlCollectorArgs, VqlRequest};
+        let action = |names: &[&str]| VqlCollectorArgs {
+            query: names.iter().map(|name| query_named(name)).collect(),
+            ..VqlCollectorArgs::default()
+        };
+        fn query_named(name: &str) -> VqlRequest {
+            VqlRequest { name: name.into(), ..VqlRequest::default() }
+        }
+        let request = FlowRequest {
+            vql_client_actions: vec![action(&["", "A.B/C"])],
+            trace: vec![action(&["T.R"])],
+            ..FlowRequest::default()
+        };
+        let names: Vec<_> = names_of(&request).into_iter().map(|name| name.to_string()).collect();
+        assert_eq!(names, ["A.B/C", "T.R"]);
+    }
 }

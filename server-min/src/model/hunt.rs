@@ -187,18 +187,8 @@ mod tests {
     use crate::model::client::Host;
 
     fn client(system: &str, labels: &[&str]) -> Client {
-        Client {
-            id: "C.0123456789abcdef".parse().unwrap(),
-            enrolled_us: 1,
-            seen_us: 1,
-            address: String::new(),
-            host: Host { system: system.into(), ..Host::default() },
-            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-            labels_changed_ns: 0,
-            event_table_version: 0,
-            interrogation: None,
-            refused: 0,
-        }
+        let host = Host { system: system.into(), ..Host::default() };
+        Client { host, ..Client::labelled(labels) }
     }
 
     #[test]
@@ -217,5 +207,59 @@ mod tests {
         assert!(Condition::default().admits(&client("", &[])));
         let nobody = Condition { excluded_labels: labels(&["all"]), ..Condition::default() };
         assert!(!nobody.admits(&client("linux", &["lab"])));
+    }
+
+    #[test]
+    fn a_running_hunt_stops_at_its_limit_and_at_its_end() {
+        let hunt = |client_limit, state| Hunt {
+            id: "H.1".parse().unwrap(),
+            creator: String::new(),
+            description: String::new(),
+            artifacts: Vec::new(),
+            spec: serde_json::Value::Null,
+            request: FlowRequest::default(),
+            urgent: false,
+            condition: Condition::default(),
+            client_limit,
+            created_us: 0,
+            started_us: 0,
+            expires_us: 10,
+            state,
+        };
+        for (limit, scheduled, now, expected) in [
+            (0, 5, 9, HuntState::Running),
+            (0, 5, 10, HuntState::Stopped),
+            (0, 5, 11, HuntState::Stopped),
+            (1, 0, 9, HuntState::Running),
+            (5, 4, 9, HuntState::Running),
+            (5, 5, 9, HuntState::Stopped),
+            (5, 6, 9, HuntState::Stopped),
+        ] {
+            let found = hunt(limit, HuntState::Running).state(scheduled, now);
+            assert_eq!(found, expected, "{limit} {scheduled} {now}");
+        }
+        assert_eq!(hunt(1, HuntState::Paused).state(5, 11), HuntState::Paused);
+    }
+
+    #[test]
+    fn states_and_systems_have_the_names_that_people_know() {
+        let states = [HuntState::Paused, HuntState::Running, HuntState::Stopped];
+        for (number, (state, name)) in
+            (1..).zip(states.into_iter().zip(["PAUSED", "RUNNING", "STOPPED"]))
+        {
+            assert_eq!((state.name(), HuntState::numbered(number)), (name, Some(state)));
+        }
+        assert_eq!((HuntState::numbered(0), HuntState::numbered(4)), (None, None));
+        for (name, os) in [
+            ("Windows", Some(Os::Windows)),
+            ("LINUX", Some(Os::Linux)),
+            ("darwin", Some(Os::Osx)),
+            ("macOS", Some(Os::Osx)),
+            ("osx", Some(Os::Osx)),
+            ("", None),
+        ] {
+            assert_eq!(Os::named(name), os, "{name}");
+        }
+        assert_eq!([Os::Windows, Os::Linux, Os::Osx].map(Os::name), ["Windows", "Linux", "macOS"]);
     }
 }

@@ -385,4 +385,28 @@ mod tests {
             assert!(text.parse::<OrgId>().is_err(), "{text:?}");
         }
     }
+
+    #[test]
+    fn ids_are_shown_as_they_were_read() {
+        fn shown<T: FromStr<Err = NameFault> + fmt::Display>(text: &str) {
+            assert_eq!(text.parse::<T>().unwrap().to_string(), text);
+        }
+        shown::<FlowId>("F.A/2");
+        shown::<HuntId>("H.A");
+        shown::<ArtifactName>("A.B/C d");
+        shown::<UserName>("Ann@example.com");
+        shown::<OrgId>("OABCD");
+        assert_ne!("ann".parse::<UserName>(), "bob".parse::<UserName>());
+    }
+
+    #[test]
+    fn ids_have_lengths_up_to_their_limits_and_faults_quote_a_part() {
+        let long =
+            |prefix: &str, bytes: usize| format!("{prefix}{}", "A".repeat(bytes - prefix.len()));
+        assert!(long("H.", limits::HUNT_ID_BYTES).parse::<HuntId>().is_ok());
+        let fault = long("H.", limits::HUNT_ID_BYTES + 1).parse::<HuntId>().unwrap_err();
+        let quoted = long("H.", limits::QUOTED_NAME_CHARS);
+        assert_eq!(fault, NameFault::Hunt(quoted));
+        assert_eq!(shortened("é"), "é");
+    }
 }

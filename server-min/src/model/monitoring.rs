@@ -139,4 +139,30 @@ mod tests {
         }
         assert!(!list.add(None, watch("A")));
     }
+
+    #[test]
+    fn a_client_has_the_list_of_all_and_those_of_its_labels() {
+        let mut list = WatchList::default();
+        assert!(list.add(Some("lab"), watch("A")) && list.add(Some("other"), watch("B")));
+        let client = Client::labelled(&["Lab"]);
+        assert_eq!(list.lists_for(&client).collect::<Vec<_>>(), [None, Some("lab")]);
+    }
+
+    #[test]
+    fn the_server_watches_each_artifact_once_up_to_a_limit() {
+        let watch =
+            |artifact: String| ServerWatch { watch: watch(&artifact), owner: None, added_us: 0 };
+        let mut list = ServerWatchList::default();
+        for number in 0..limits::SERVER_WATCHES {
+            assert!(list.add(watch(format!("A{number}"))));
+        }
+        assert!(!list.add(watch("B".into())), "it is full");
+        assert!(list.add(ServerWatch { added_us: 1, ..watch("A0".into()) }), "one gives way");
+        assert_eq!(list.artifacts.len(), limits::SERVER_WATCHES);
+        assert_eq!(list.get("A0").map(|one| one.added_us), Some(1));
+        assert_eq!(list.get("A1").map(|one| one.added_us), Some(0));
+        assert!(list.get("B").is_none());
+        assert!(!list.remove("B") && list.remove("A0") && !list.remove("A0"));
+        assert_eq!(list.artifacts.len(), limits::SERVER_WATCHES - 1);
+    }
 }

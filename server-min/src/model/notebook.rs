@@ -200,4 +200,25 @@ mod tests {
             assert!(bad.parse::<NotebookId>().is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn kinds_and_states_are_found_by_their_names() {
+        for (name, kind) in [
+            ("md", Some(CellKind::Markdown)),
+            ("Markdown", Some(CellKind::Markdown)),
+            ("VQL", Some(CellKind::Vql)),
+            ("", None),
+        ] {
+            assert_eq!(CellKind::named(name), kind, "{name}");
+        }
+        assert_eq!([CellKind::Markdown, CellKind::Vql].map(CellKind::name), ["markdown", "vql"]);
+        let names = ["fresh", "running", "done", "failed", "cancelled"];
+        assert_eq!(CellState::ALL.map(CellState::name), names);
+        for (state, name) in CellState::ALL.into_iter().zip(names) {
+            assert_eq!(CellState::named(name), Some(state));
+        }
+        assert_eq!(CellState::named("Done"), None);
+        let id: NotebookId = "N.A1".parse().unwrap();
+        assert_eq!(id.to_string(), "N.A1");
+    }
 }

@@ -197,4 +197,14 @@ mod tests {
         let other = "OABCD".parse().unwrap();
         assert!(!policy.rights(&other).has(Permission::OrgAdmin));
     }
+
+    #[test]
+    fn policies_together_have_the_rights_of_both_and_false_is_no_right() {
+        let one = Policy::parse(r#"{"roles":["reader"],"execve":true,"publish_queues":["A.B"]}"#);
+        let other = Policy::parse(r#"{"roles":["api"],"network":true,"publish_queues":["C.D"]}"#);
+        let both = one.unwrap().and(other.unwrap());
+        let text = r#"{"roles":["reader","api"],"execve":true,"network":true,"publish_queues":["A.B","C.D"]}"#;
+        assert_eq!(both, Policy::parse(text).unwrap());
+        assert_eq!(Policy::parse(r#"{"execve":false}"#), Ok(Policy::default()));
+    }
 }

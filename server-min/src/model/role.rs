@@ -159,3 +159,16 @@ impl fmt::Display for Role {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_shown_and_found_by_their_names() {
+        for role in Role::ALL {
+            assert_eq!(Role::named(&role.to_string()), Some(role));
+        }
+        assert_eq!(Role::named("Administrator"), None);
+    }
+}

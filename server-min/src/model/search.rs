@@ -135,4 +135,23 @@ mod tests {
         assert_eq!(range("Web"), ("word:web".to_owned(), false));
         assert_eq!(range(" ALL "), ("all".to_owned(), true));
     }
+
+    #[test]
+    fn a_client_is_found_by_id_names_labels_and_addresses() {
+        let mut client = Client::labelled(&["Lab"]);
+        client.host.hostname = "Web-1".into();
+        client.host.mac_addresses = vec!["AA:BB".into()];
+        let expected = [
+            "host:web-1",
+            "label:lab",
+            "mac:aa:bb",
+            "word:0123456789abcdef",
+            "word:1",
+            "word:aa:bb",
+            "word:c.0123456789abcdef",
+            "word:lab",
+            "word:web-1",
+        ];
+        assert_eq!(terms(&client).into_iter().collect::<Vec<_>>(), expected);
+    }
 }
