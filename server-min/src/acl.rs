@@ -17,6 +17,8 @@ use crate::model::decision::{LOCKDOWN, Standing, decide};
 use crate::model::door::Door;
 use crate::model::id::{OrgId, UserName};
 use crate::model::role::Rights;
+use crate::model::unlock::{Exit, Phase};
+use crate::store::setting::{self, Setting};
 use crate::store::{Store, StoreError, now_us, user};
 
 /// Who asks.
@@ -50,7 +52,12 @@ const FORWARDING: Rights = Rights::of(&[Permission::Network]);
 /// The rules of one server.
 #[derive(Clone)]
 pub struct Acl {
-    denied_to_all: Rights,
+    /// What lockdown denies while it is not left for a time.
+    denies: Rights,
+    /// What it spares.
+    spares: Rights,
+    /// Minutes for which two administrators may leave it; `None` when nobody may, or there is none.
+    exit_minutes: Option<u64>,
     server_name: Arc<str>,
     store: Store,
 }
@@ -63,7 +70,9 @@ impl Acl {
     /// with a hole.
     pub fn new(config: &Config, store: Store) -> Result<Self, ConfigError> {
         let server_name = config.client.server_name().into();
-        Ok(Self { denied_to_all: denied_to_all(config)?, server_name, store })
+        let denies = denied_to_all(config)?;
+        let exit_minutes = exit_minutes(config)?.filter(|_| !denies.is_empty());
+        Ok(Self { denies, spares: Rights::NONE, exit_minutes, server_name, store })
     }
 
     /// Allows all of `permissions` in `org`, or says why not.
@@ -77,7 +86,7 @@ impl Acl {
         org: &OrgId,
         permissions: &[Permission],
     ) -> Result<(), Denied> {
-        decide(self.denied_to_all, self.standing(principal, org), permissions)
+        decide(self.denied_to_all(), self.standing(principal, org), permissions)
     }
 
     /// [`Acl::check`] inside a transaction: what is decided holds until it is committed.
@@ -91,7 +100,21 @@ impl Acl {
         org: &OrgId,
         permissions: &[Permission],
     ) -> Result<(), Denied> {
-        decide(self.denied_to_all, self.standing_within(db, principal, org), permissions)
+        let denied = self.denied_if(|| setting::find(db, Setting::LockdownExit));
+        decide(denied, self.standing_within(db, principal, org), permissions)
+    }
+
+    /// [`Acl::check`] for the one thing that administrators do in lockdown: leaving it.
+    ///
+    /// # Errors
+    /// Those of [`Acl::check`], but for lockdown.
+    pub(crate) fn check_despite_lockdown(
+        &self,
+        principal: &Principal,
+        org: &OrgId,
+        permissions: &[Permission],
+    ) -> Result<(), Denied> {
+        decide(Rights::NONE, self.standing(principal, org), permissions)
     }
 
     /// What is known about a principal in an organisation.
@@ -109,9 +132,28 @@ impl Acl {
         of_user(principal, |name| user::standing(db, name, org))
     }
 
-    /// What lockdown denies to everybody; nothing outside of it.
-    pub const fn denied_to_all(&self) -> Rights {
-        self.denied_to_all
+    /// What lockdown denies to everybody at this moment; nothing outside of it.
+    pub fn denied_to_all(&self) -> Rights {
+        self.denied_if(|| self.store.setting(Setting::LockdownExit))
+    }
+
+    /// The same, by what is stored about leaving it. What cannot be read leaves nothing.
+    fn denied_if(&self, stored: impl FnOnce() -> Result<Option<Vec<u8>>, StoreError>) -> Rights {
+        let Some(most) = self.exit_minutes else { return self.denies.without(self.spares) };
+        let stored = stored().unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot read whether lockdown is left");
+            None
+        });
+        let exit = stored.as_deref().and_then(Exit::parse);
+        match exit.map(|exit| exit.phase(most, now_us())) {
+            Some(Phase::Open { .. }) => Rights::NONE,
+            Some(Phase::Asked | Phase::Over) | None => self.denies.without(self.spares),
+        }
+    }
+
+    /// Minutes for which two administrators may leave lockdown; `None` when there is none, or none that can be left.
+    pub const fn exit_minutes(&self) -> Option<u64> {
+        self.exit_minutes
     }
 
     /// The name of the server's own account.
@@ -126,7 +168,7 @@ impl Acl {
         }
         let Principal::User { name } = principal else { return false };
         // Locked users have no standing, whatever their policy says; nothing at all is needed beside the list.
-        !self.denied_to_all.has(Permission::Publish)
+        !self.denied_to_all().has(Permission::Publish)
             && self.standing(principal, org) != Standing::Nobody
             && self
                 .store
@@ -142,8 +184,7 @@ impl Acl {
     /// [`Acl::token`] for event queries of the server, whose list cannot be changed in lockdown: they may go on to tell
     /// others what happens here, which lockdown denies to everything else.
     pub fn token_of_monitoring(&self, principal: Principal, store: Store) -> Token {
-        let denied_to_all = self.denied_to_all.without(FORWARDING);
-        Self { denied_to_all, ..self.clone() }.token(principal, store)
+        Self { spares: FORWARDING, ..self.clone() }.token(principal, store)
     }
 
     /// What the engine asks while it runs a query of this principal on this store; the rights that count are those in
@@ -163,6 +204,17 @@ fn of_user(
         tracing::error!(user = %name, %error, "cannot read a policy");
         Standing::Nobody
     })
+}
+
+fn exit_minutes(config: &Config) -> Result<Option<u64>, ConfigError> {
+    match config.security.lockdown_exit_minutes {
+        0 => Ok(None),
+        minutes if minutes <= limits::EXIT_MINUTES => Ok(Some(minutes)),
+        minutes => {
+            let problem = format!("{minutes} is more than {}", limits::EXIT_MINUTES);
+            Err(ConfigError::invalid("security.lockdown_exit_minutes", problem))
+        }
+    }
 }
 
 fn denied_to_all(config: &Config) -> Result<Rights, ConfigError> {

@@ -126,8 +126,10 @@ pub fn delete(actor: &Actor, launcher: &Launcher, name: &str) -> Result<(), Arti
     launcher.change_repository(|repository| {
         let gone = || ActError::Wrong(format!("no definition `{name}` was kept here"));
         let entry = repository.get(name).filter(|entry| entry.origin == Origin::Stored);
-        let kind = entry.ok_or_else(gone)?.artifact.kind;
-        let mut record = actor.enter(door(kind), json!({"artifact": name}))?;
+        // Who may write nothing does not learn what is there.
+        let door = entry.map_or(Door::WriteArtifact, |entry| door(entry.artifact.kind));
+        let mut record = actor.enter(door, json!({"artifact": name}))?;
+        entry.ok_or_else(gone)?;
         record.operation = "artifact_delete".to_owned();
         repository.remove(name);
         let key = name.to_owned();

@@ -13,6 +13,7 @@ mod console;
 mod flow_command;
 mod gate;
 mod hunt_command;
+mod lockdown_command;
 mod monitoring_command;
 mod notebook_command;
 mod orgs_command;
@@ -133,6 +134,9 @@ enum Command {
     /// Make, show and remove organisations
     #[command(subcommand)]
     Orgs(orgs_command::OrgsCommand),
+    /// See whether the server is in lockdown, and leave it for a time where the configuration allows that
+    #[command(subcommand)]
+    Lockdown(lockdown_command::LockdownCommand),
     /// Read and check the log of who did what
     #[command(subcommand)]
     Audit(audit_command::AuditCommand),
@@ -224,6 +228,7 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::User(command) => user_command::run(&invocation, command),
         Command::Acl(command) => acl_command::run(&invocation, command),
         Command::Orgs(command) => orgs_command::run(&invocation, command),
+        Command::Lockdown(command) => lockdown_command::run(&invocation, &command),
         Command::Audit(command) => audit_command::run(&invocation, &command),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -22,9 +22,11 @@ mod form;
 mod hunts;
 mod labels;
 mod live;
+mod lockdown;
 mod monitoring;
 mod notebook;
 mod notebooks;
+mod organisation;
 mod overview;
 mod own;
 mod page;
@@ -50,12 +52,9 @@ use troodon_vql::{Interrupt, Registry};
 
 use crate::acl::Acl;
 use crate::activity;
-use crate::launcher::Launcher;
 use crate::limits;
 use crate::listener::Listener;
-use crate::monitoring::Monitoring;
 use crate::orgs::Orgs;
-use crate::store::Store;
 
 /// What the pages need to know. The names are those of the configuration where it has one.
 pub struct Settings {
@@ -92,16 +91,10 @@ pub struct Bound {
 
 /// The rest of the server, as pages need it.
 pub struct Services {
-    /// The model.
-    pub store: Store,
+    /// All organisations. Users and sessions are in the root's store.
+    pub orgs: Arc<Orgs>,
     /// Who may do what.
     pub acl: Acl,
-    /// Starts collections.
-    pub launcher: Arc<Launcher>,
-    /// What clients watch.
-    pub monitoring: Arc<Monitoring>,
-    /// All organisations, for queries in notebooks.
-    pub orgs: Arc<Orgs>,
     /// What queries in notebooks can use.
     pub registry: Arc<Registry>,
 }
@@ -159,8 +152,8 @@ impl Bound {
 
     /// Serves until `stop` holds `true` or its sender is gone, then lets open requests end.
     pub async fn serve(self, stop: watch::Receiver<bool>) {
-        let watching = tokio::spawn(watch_activity(self.shared.services.store.clone()));
-        let store = self.shared.services.store.clone();
+        let watching = tokio::spawn(watch_activity(Arc::clone(&self.shared.services.orgs)));
+        let store = self.shared.services.orgs.root().store.clone();
         let telling = tokio::spawn(live::watch_commits(store, self.tell, stop.clone()));
         let interrupt = self.shared.interrupt.clone();
         let router = routes::router(self.shared);
@@ -174,12 +167,13 @@ impl Bound {
 }
 
 /// Notes what happens, for charts.
-async fn watch_activity(store: Store) {
+async fn watch_activity(orgs: Arc<Orgs>) {
     let mut due = tokio::time::interval(Duration::from_secs(limits::ACTIVITY_SECONDS));
     loop {
         due.tick().await;
-        let store = store.clone();
-        let noted = tokio::task::spawn_blocking(move || activity::note(&store)).await;
+        let orgs = Arc::clone(&orgs);
+        let note = move || orgs.each(|org| activity::note(&org.store));
+        let noted = tokio::task::spawn_blocking(note).await;
         if let Ok(Err(error)) = noted {
             tracing::warn!(%error, "what happens cannot be noted for charts");
         }

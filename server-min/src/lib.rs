@@ -29,6 +29,7 @@ pub mod ingest;
 pub mod launcher;
 pub mod limits;
 pub mod listener;
+pub mod lockdown;
 pub mod metrics;
 pub mod model;
 pub mod monitoring;

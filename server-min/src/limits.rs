@@ -21,6 +21,15 @@ pub const ORG_NAME_BYTES: usize = 128;
 /// Characters of a refused name that an error message quotes.
 pub const QUOTED_NAME_CHARS: usize = 64;
 
+/// Minutes that an exit from lockdown lasts at most, whatever the configuration says: a day is long enough to edit a file.
+pub const EXIT_MINUTES: u64 = 1_440;
+/// Microseconds for which a wish to leave lockdown waits for approval: both people know what it is about.
+pub const EXIT_WAITS_US: u64 = 3_600_000_000;
+/// Characters of the reason for leaving lockdown.
+pub const EXIT_REASON_CHARS: usize = 500;
+/// Seconds between two looks whether an exit from lockdown is over, to put that on record. It is over without.
+pub const EXIT_LOOK_SECONDS: u64 = 1;
+
 /// Characters of a password; how good it is cannot be counted, but an empty one is none.
 pub const PASSWORD_CHARS: usize = 4;
 /// Bytes of a password: hashing more would only cost time.

@@ -88,7 +88,10 @@ fn read(sources: &Sources) -> Result<Registry, StoreError> {
     let mut registry = Registry::with_prefix("troodon");
     let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The program", build);
-    let lockdown = ConstGauge::new(i64::from(sources.lockdown));
+    // Two administrators may have left it for a time.
+    let acl = sources.orgs.acl();
+    let is_left = acl.exit_minutes().is_some() && acl.denied_to_all().is_empty();
+    let lockdown = ConstGauge::new(i64::from(sources.lockdown && !is_left));
     registry.register("lockdown", "1 when what changes clients is denied to everybody", lockdown);
     add_certificates(&mut registry, &sources.certificates);
     add_disk(&mut registry, sources.orgs.root())?;

@@ -15,3 +15,4 @@ pub mod prefix;
 pub mod quota;
 pub mod role;
 pub mod search;
+pub mod unlock;

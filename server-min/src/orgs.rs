@@ -124,12 +124,20 @@ impl Orgs {
     /// # Errors
     /// There is none of this id, or the caller cannot know.
     pub fn of_caller(&self, caller: &Principal, id: &OrgId) -> Result<Arc<Org>, ActError> {
-        if let Some(org) = self.find(id)? {
-            return Ok(org);
+        match (self.find(id)?, caller) {
+            (Some(org), _) => Ok(org),
+            (None, Principal::Server { .. }) => {
+                Err(ActError::Wrong(format!("there is no organisation {id}")))
+            }
+            (None, Principal::User { .. }) => self.refuse(caller, id),
         }
-        let Principal::User { .. } = caller else {
-            return Err(ActError::Wrong(format!("there is no organisation {id}")));
-        };
+    }
+
+    /// Refuses an organisation to somebody, on record, whether or not there is one.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn refuse<T>(&self, caller: &Principal, id: &OrgId) -> Result<T, ActError> {
         let denied = Denied::no_policy(&[Permission::ReadResults]).to_string();
         self.root.store.audit(Record {
             time_us: now_us(),
@@ -158,13 +166,26 @@ impl Orgs {
     /// # Errors
     /// The list cannot be read.
     pub fn visible(&self, caller: &Principal) -> Result<Vec<OrgRecord>, StoreError> {
-        let manages = self.acl.check(caller, &OrgId::root(), &[Permission::OrgAdmin]).is_ok();
+        if self.acl.check(caller, &OrgId::root(), &[Permission::OrgAdmin]).is_ok() {
+            return self.list();
+        }
+        self.of_member(caller)
+    }
+
+    /// The organisations to which somebody belongs, the root first.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn of_member(&self, caller: &Principal) -> Result<Vec<OrgRecord>, StoreError> {
         let mut all = self.list()?;
-        all.retain(|one| {
-            let may = |permission| self.acl.check(caller, &one.id, &[permission]).is_ok();
-            manages || may(Permission::ReadResults) || may(Permission::ServerAdmin)
-        });
+        all.retain(|one| self.is_member(caller, &one.id));
         Ok(all)
+    }
+
+    /// Whether somebody belongs to an organisation: may read its results or administer it.
+    pub fn is_member(&self, caller: &Principal, id: &OrgId) -> bool {
+        let may = |permission| self.acl.check(caller, id, &[permission]).is_ok();
+        may(Permission::ReadResults) || may(Permission::ServerAdmin)
     }
 
     /// Does something in each organisation, one after another, and goes on when one cannot be opened.

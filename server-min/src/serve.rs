@@ -22,6 +22,7 @@ use crate::frontend::{Frontend, FrontendError, Settings, raise_file_limit, termi
 use crate::gui::{self, Gui};
 use crate::launcher::Launcher;
 use crate::limits;
+use crate::lockdown;
 use crate::metrics;
 use crate::model::id::OrgId;
 use crate::monitoring::MonitoringError;
@@ -114,11 +115,8 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     });
     let pages = gui_settings(config, &settings)?;
     let people = gui::Services {
-        store: store.clone(),
-        acl: acl.clone(),
-        launcher: Arc::clone(&launcher),
-        monitoring: Arc::clone(&orgs.root().monitoring),
         orgs: Arc::clone(&orgs),
+        acl: acl.clone(),
         registry: Arc::clone(&calls.registry),
     };
     follow_audit(config, &orgs)?;
@@ -140,6 +138,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         stop.await;
         tell.send_replace(true);
     };
+    let leaving = tokio::spawn(follow_exits(acl));
     let switch = Interrupt::new();
     let events = events.start(switch.clone())?;
     let api = tokio::spawn(api.serve());
@@ -151,12 +150,29 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     };
     let (ended, (), ()) = tokio::join!(bound.serve(stop), pages.serve(told), measured);
     api.abort();
+    leaving.abort();
     switch.set();
     // What event queries have yielded is stored before the end; a panic in their thread has been reported.
     drop(tokio::task::spawn_blocking(move || events.join()).await);
     ended?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Puts on record when an exit from lockdown is over.
+async fn follow_exits(acl: Acl) {
+    if acl.exit_minutes().is_none() {
+        return;
+    }
+    let mut due = tokio::time::interval(Duration::from_secs(limits::EXIT_LOOK_SECONDS));
+    loop {
+        due.tick().await;
+        let acl = acl.clone();
+        let settled = tokio::task::spawn_blocking(move || lockdown::settle(&acl)).await;
+        if let Ok(Err(error)) = settled {
+            tracing::error!(%error, "the end of an exit from lockdown cannot be recorded");
+        }
+    }
 }
 
 fn warn_of_undeclared(repository: &Repository) {

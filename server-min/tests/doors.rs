@@ -204,6 +204,10 @@ const COMMANDS: &[(&str, &str, &str, &[&str])] = &[
     ("orgs show", "ORG_ADMIN", "ReadOrgs", &["OABCD"]),
     ("audit show", "SERVER_ADMIN", "ReadAudit", &["--principal", "-"]),
     ("audit verify", "SERVER_ADMIN", "ReadAudit", &[]),
+    ("lockdown show", "READ_RESULTS", "ReadLockdown", &[]),
+    ("lockdown ask", "SERVER_ADMIN", "lockdown_exit", &["--minutes", "5", "--reason", "x"]),
+    ("lockdown approve", "SERVER_ADMIN", "lockdown_exit", &["1"]),
+    ("lockdown end", "SERVER_ADMIN", "lockdown_exit", &[]),
     (
         "audit rotate",
         "SERVER_ADMIN",

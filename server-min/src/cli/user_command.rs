@@ -98,7 +98,7 @@ pub(super) fn run(invocation: &Invocation, command: UserCommand) -> Result<()> {
 }
 
 /// The password that was given, or the first line of the standard input.
-fn typed(given: Option<String>) -> Result<Zeroizing<String>> {
+pub(super) fn typed(given: Option<String>) -> Result<Zeroizing<String>> {
     if let Some(password) = given {
         return Ok(Zeroizing::new(password));
     }

@@ -83,6 +83,9 @@ pub struct Security {
     pub denied_fs_accessor_prefix: Vec<String>,
     /// What lockdown denies, in place of the built-in list.
     pub lockdown_denied_permissions: Vec<String>,
+    /// Minutes for which two administrators together may leave lockdown; 0 means that nobody may. Of Troodon alone.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lockdown_exit_minutes: u64,
     /// Kept, not used.
     pub disable_inventory_service_external_access: bool,
     /// Kept, not used.
@@ -93,6 +96,11 @@ pub struct Security {
     pub shadowed_env_vars: Vec<String>,
     /// Kept, not used.
     pub allow_ancient_clients: bool,
+}
+
+/// Velociraptor does not know the key: it is written only when it says something.
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Security {

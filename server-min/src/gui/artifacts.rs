@@ -56,7 +56,8 @@ pub(super) async fn list(
         };
         let repository = visitor.launcher().repository();
         let artifacts = repository.iter().filter(fits).cloned().collect();
-        let may_write = visitor.may(Door::WriteArtifact) || visitor.may(Door::WriteServerArtifact);
+        let actor = visitor.actor_in_root();
+        let may_write = actor.may(Door::WriteArtifact) || actor.may(Door::WriteServerArtifact);
         let list = List { frame: Frame::of(&visitor), query: wanted.q, artifacts, may_write };
         Ok::<_, Fault>(page::html(StatusCode::OK, &list))
     };
@@ -71,7 +72,7 @@ pub(super) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<R
         let entry = repository.get(&name).ok_or_else(gone)?.clone();
         let unsaid = undeclared(&repository, &entry.artifact);
         let powers = powers(&repository, &entry.artifact).into_iter();
-        let may_write = visitor.may(artifacts::door(entry.artifact.kind));
+        let may_write = visitor.actor_in_root().may(artifacts::door(entry.artifact.kind));
         let show = Show {
             powers: powers.map(|(one, reason)| (one, reason, !unsaid.contains_key(&one))).collect(),
             origin: match &entry.origin {

@@ -4,11 +4,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::page::{self, Problem};
-use crate::account::AccountError;
+use crate::account::{AccountError, SignInError};
 use crate::actor::ActError;
 use crate::artifacts::ArtifactsError;
 use crate::hunts::HuntError;
 use crate::launcher::LaunchError;
+use crate::lockdown::LockdownError;
+use crate::model::unlock::ExitFault;
 use crate::monitoring::MonitoringError;
 use crate::notebooks::NotebookError;
 use crate::password::PasswordFault;
@@ -98,6 +100,20 @@ impl From<ArtifactsError> for Fault {
             ArtifactsError::Act(error) => error.into(),
             ArtifactsError::Definition(error) => Self::Wrong(error.to_string()),
             ArtifactsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LockdownError> for Fault {
+    fn from(error: LockdownError) -> Self {
+        match error {
+            LockdownError::Act(error) => error.into(),
+            LockdownError::Exit(ExitFault::Alone) => Self::Denied(error.to_string()),
+            LockdownError::Exit(fault) => Self::Wrong(fault.to_string()),
+            LockdownError::SignIn(SignInError::Store(error)) | LockdownError::Store(error) => {
+                error.into()
+            }
+            LockdownError::SignIn(fault) => Self::Denied(fault.to_string()),
         }
     }
 }

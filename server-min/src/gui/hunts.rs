@@ -251,9 +251,9 @@ pub(super) async fn download(
     let name: ArtifactName = wanted.name.parse().map_err(gone)?;
     let (store, about) = (visitor.store().clone(), id.clone());
     let enter = move || {
+        let record = visitor.actor().enter(Door::ShowHunts, json!({"hunt_id": about.as_str()}))?;
         visitor.store().hunt(&about)?;
-        let details = json!({"hunt_id": about.as_str()});
-        Ok::<_, Fault>(visitor.store().audit(visitor.actor().enter(Door::ShowHunts, details)?)?)
+        Ok::<_, Fault>(visitor.store().audit(record)?)
     };
     tokio::task::spawn_blocking(enter).await??;
     let file = format!("{id}.{}", name.as_str().replace('/', "."));

@@ -45,9 +45,17 @@ pub(super) async fn watch_commits(
 }
 
 pub(super) async fn stream(visitor: Visitor) -> Result<Response, Fault> {
+    // The root's changes are looked for once for all pages, those of another organisation for each.
+    let (end, ended) = watch::channel(false);
     let mut changes = visitor.changes();
+    if !visitor.org().id().is_root() {
+        let (tell, told) = watch::channel(0);
+        tokio::spawn(watch_commits(visitor.store().clone(), tell, ended));
+        changes = told;
+    }
     let (sender, body) = stream::channel();
     tokio::spawn(async move {
+        let _end = end;
         let until = tokio::time::sleep(Duration::from_secs(limits::LIVE_STREAM_SECONDS));
         tokio::pin!(until);
         let pad = Duration::from_secs(limits::PAD_SECONDS);

@@ -21,7 +21,6 @@ use super::time::Moment;
 use super::users::accounts;
 use super::visitor::Visitor;
 use crate::account::{self, FactorError, Purpose, SignInError};
-use crate::model::id::OrgId;
 use crate::store::now_us;
 use crate::store::session::Session;
 
@@ -47,8 +46,8 @@ struct Line {
 
 pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
     let work = move || {
-        let (store, name) = (visitor.store(), visitor.name());
-        let policy = store.policy(name, &OrgId::root())?.unwrap_or_default();
+        let (store, name) = (visitor.root(), visitor.name());
+        let policy = store.policy(name, visitor.org().id())?.unwrap_or_default();
         let now = now_us();
         let sessions = store.sessions(name)?.into_iter();
         let line = |session: Session| Line {
@@ -102,7 +101,7 @@ pub(super) async fn set_password(
     let work = move || {
         confirm(&visitor, &form.current)?;
         accounts(&visitor).set_password(visitor.name(), &form.password)?;
-        let user = visitor.store().user(visitor.name())?;
+        let user = visitor.root().user(visitor.name())?;
         user.ok_or_else(|| Fault::Missing("Your account is gone.".to_owned()))
     };
     let user = tokio::task::spawn_blocking(work).await??;
@@ -112,7 +111,7 @@ pub(super) async fn set_password(
 /// Refuses whoever does not know the password of the account.
 fn confirm(visitor: &Visitor, password: &str) -> Result<(), Fault> {
     let asked = (Purpose::Confirm, now_us());
-    match account::check_password(visitor.store(), visitor.name(), password, asked) {
+    match account::check_password(visitor.root(), visitor.name(), password, asked) {
         Ok(_) => Ok(()),
         Err(SignInError::Wrong) => Err(Fault::Denied("The current password is wrong.".to_owned())),
         Err(error @ SignInError::TooSoon(_)) => Err(Fault::Denied(error.to_string())),
@@ -128,13 +127,13 @@ pub(super) async fn end_session(
     visitor.sent(&form.csrf)?;
     let place = format!("{}/account", visitor.settings().base_path);
     let work = move || {
-        let own = visitor.store().sessions(visitor.name())?;
+        let own = visitor.root().sessions(visitor.name())?;
         let all = form.session == "others";
         let meant = |session: &&Session| match all {
             true => session.token != visitor.session().token,
             false => hex::encode(session.token) == form.session,
         };
-        own.iter().filter(meant).try_for_each(|one| session::end(visitor.store(), one))
+        own.iter().filter(meant).try_for_each(|one| session::end(visitor.root(), one))
     };
     tokio::task::spawn_blocking(work).await??;
     Ok(Redirect::to(&place).into_response())
@@ -166,8 +165,7 @@ pub(super) async fn begin_factor(
     visitor.sent(&form.csrf)?;
     let work = move || {
         confirm(&visitor, &form.current)?;
-        let secret =
-            account::begin_factor(visitor.store(), visitor.name()).map_err(factor_fault)?;
+        let secret = account::begin_factor(visitor.root(), visitor.name()).map_err(factor_fault)?;
         let address = secret.address(visitor.name().as_str());
         let picture = QrCode::encode_text(&address, QrCodeEcc::Medium)
             .map_err(|_| Fault::Wrong("Your name is too long for a picture.".to_owned()))?;
@@ -197,7 +195,7 @@ pub(super) async fn confirm_factor(
     visitor.sent(&form.csrf)?;
     let work = move || {
         let codes =
-            account::confirm_factor(visitor.store(), visitor.name(), form.code.trim(), now_us());
+            account::confirm_factor(visitor.root(), visitor.name(), form.code.trim(), now_us());
         let codes = codes.map_err(factor_fault)?;
         let recovery = Recovery { frame: Frame::of(&visitor), codes };
         Ok::<_, Fault>(page::html(StatusCode::OK, &recovery))
@@ -213,7 +211,7 @@ pub(super) async fn end_factor(
     let place = format!("{}/account", visitor.settings().base_path);
     let work = move || {
         confirm(&visitor, &form.current)?;
-        Ok::<_, Fault>(account::end_factor(visitor.store(), visitor.name(), now_us())?)
+        Ok::<_, Fault>(account::end_factor(visitor.root(), visitor.name(), now_us())?)
     };
     tokio::task::spawn_blocking(work).await??;
     Ok(Redirect::to(&place).into_response())

@@ -42,8 +42,14 @@ pub(super) struct Frame {
     pub user_key: String,
     /// Goes into every form.
     pub csrf: String,
+    /// The organisation, when it is not the only one or not the root.
+    pub org: Option<String>,
+    /// Where else the visitor could be: id, name, and whether they are there.
+    pub orgs: Vec<(String, String, bool)>,
     /// Whether every page says so.
     pub lockdown: bool,
+    /// Whether lockdown is left for a time, which every page says as well.
+    pub left: bool,
     /// The pages that are offered.
     pub links: Vec<Link>,
     /// Certificates that end soon, for those who can do something about it.
@@ -57,6 +63,9 @@ pub(super) struct Link {
     pub is_here: bool,
 }
 
+/// The page about the server, which all organisations share: rights in the root open it.
+const SERVER: &str = "/server";
+
 /// All of them, with what opens each.
 const PAGES: [(&str, &str, Door); 9] = [
     ("/", "Overview", Door::ShowClients),
@@ -67,18 +76,26 @@ const PAGES: [(&str, &str, Door); 9] = [
     ("/artifacts", "Artifacts", Door::ShowArtifacts),
     ("/users", "Users", Door::ShowUsers),
     ("/audit", "Audit log", Door::Audit),
-    ("/server", "Server", Door::ShowUsers),
+    (SERVER, "Server", Door::ShowUsers),
 ];
 
 impl Frame {
     pub(super) fn of(visitor: &Visitor) -> Self {
         let settings = visitor.settings();
+        let here = &visitor.org().record;
+        // A page is shown without the choice rather than not at all.
+        let orgs = visitor.orgs().unwrap_or_default();
+        let choice = orgs.into_iter().map(|one| (one.id.to_string(), one.name, one.id == here.id));
+        let orgs: Vec<_> = choice.collect();
         Self {
+            org: (orgs.len() > 1 || !here.id.is_root()).then(|| here.name.clone()),
+            orgs: if orgs.len() > 1 { orgs } else { Vec::new() },
             base: settings.base_path.clone(),
             user: visitor.name().to_string(),
             user_key: visitor.name().key(),
-            csrf: visitor.csrf().to_owned(),
-            lockdown: settings.lockdown,
+            csrf: visitor.csrf(),
+            lockdown: settings.lockdown && !visitor.acl().denied_to_all().is_empty(),
+            left: settings.lockdown && visitor.acl().denied_to_all().is_empty(),
             links: links(visitor),
             ending: ending(visitor),
         }
@@ -88,7 +105,9 @@ impl Frame {
 fn links(visitor: &Visitor) -> Vec<Link> {
     let part = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
     let here = part(visitor.path());
-    let offered = PAGES.into_iter().filter(|(_, _, door)| visitor.may(*door));
+    let in_root = visitor.actor_in_root();
+    let may = |path, door| if path == SERVER { in_root.may(door) } else { visitor.may(door) };
+    let offered = PAGES.into_iter().filter(|(path, _, door)| may(*path, *door));
     offered.map(|(path, title, _)| Link { path, title, is_here: part(path) == here }).collect()
 }
 
@@ -98,7 +117,11 @@ fn ending(visitor: &Visitor) -> Vec<(&'static str, Moment)> {
     let soon = now_us().saturating_add(days);
     let ending = certificates.iter().filter(|(_, end_us)| *end_us < soon);
     let ending: Vec<_> = ending.map(|(what, end_us)| (*what, Moment(*end_us))).collect();
-    if ending.is_empty() || !visitor.may(Door::ShowUsers) { Vec::new() } else { ending }
+    if ending.is_empty() || !visitor.actor_in_root().may(Door::ShowUsers) {
+        Vec::new()
+    } else {
+        ending
+    }
 }
 
 /// A page that says why there is no other.

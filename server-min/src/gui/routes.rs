@@ -13,7 +13,8 @@ use axum::routing::{get, post};
 use super::fault::Fault;
 use super::{
     Shared, artifacts, asset, audit, clients, collect, editor, events, flow, hunts, labels, live,
-    monitoring, notebook, notebooks, overview, own, page, preview, sign_in, state, users,
+    lockdown, monitoring, notebook, notebooks, organisation, overview, own, page, preview, sign_in,
+    state, users,
 };
 use crate::limits;
 
@@ -64,6 +65,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/artifacts/{name}", get(artifacts::show))
         .route("/artifacts/{name}/delete", post(editor::delete))
         .route("/artifacts-editor", get(editor::show).post(editor::check))
+        .route("/lockdown", get(lockdown::show))
+        .route("/lockdown/ask", post(lockdown::ask))
+        .route("/lockdown/approve", post(lockdown::approve))
+        .route("/lockdown/end", post(lockdown::end))
+        .route("/organisation", post(organisation::choose))
         .route("/account", get(own::show))
         .route("/account/password", post(own::set_password))
         .route("/account/sessions", post(own::end_session))

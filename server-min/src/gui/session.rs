@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::limits;
+use crate::model::id::OrgId;
 use crate::store::session::{self, Session, TokenHash};
 use crate::store::user::User;
 use crate::store::{Store, StoreError};
@@ -21,8 +22,7 @@ const IDLE_US: u64 = limits::SESSION_IDLE_SECONDS * 1_000_000;
 #[derive(Clone)]
 pub(super) struct Open {
     pub(super) session: Session,
-    /// What its forms carry.
-    pub(super) csrf: String,
+    token: Zeroizing<String>,
 }
 
 /// From where somebody comes.
@@ -64,6 +64,7 @@ pub(super) fn begin(
         used_us: now_us,
         address: origin.address,
         browser: origin.browser.chars().take(limits::BROWSER_CHARS).collect(),
+        org: OrgId::root(),
     };
     store.write(move |db| session::begin(db, &session, IDLE_US, limits::SESSIONS))
 }
@@ -81,7 +82,7 @@ pub(super) fn find(store: &Store, token: &str, now_us: u64) -> Result<Option<Ope
     if now_us.saturating_sub(session.used_us) >= limits::SESSION_NOTED_US {
         store.use_session(&session.token, now_us)?;
     }
-    Ok(Some(Open { csrf: csrf(token), session }))
+    Ok(Some(Open { token: Zeroizing::new(token.to_owned()), session }))
 }
 
 /// Ends a session.
@@ -95,9 +96,15 @@ pub(super) fn is_alive(session: &Session, now_us: u64) -> bool {
 }
 
 impl Open {
-    /// Whether a form came from a page of this session.
-    pub(super) fn sent(&self, csrf: &str) -> bool {
-        bool::from(self.csrf.as_bytes().ct_eq(csrf.as_bytes()))
+    /// What forms carry on pages of an organisation: what was looked at in one is not done in another.
+    pub(super) fn csrf(&self, org: &OrgId) -> String {
+        let parts = Sha256::new().chain_update("csrf ").chain_update(self.token.as_bytes());
+        hex::encode(parts.chain_update(" ").chain_update(org.as_str()).finalize())
+    }
+
+    /// Whether a form came from a page of this session, of this organisation.
+    pub(super) fn sent(&self, org: &OrgId, csrf: &str) -> bool {
+        bool::from(self.csrf(org).as_bytes().ct_eq(csrf.as_bytes()))
     }
 }
 
@@ -107,10 +114,6 @@ fn credential(user: &User) -> [u8; 32] {
 
 fn hash(text: &str) -> TokenHash {
     Sha256::digest(text).into()
-}
-
-fn csrf(token: &str) -> String {
-    hex::encode(Sha256::new().chain_update("csrf ").chain_update(token).finalize())
 }
 
 #[cfg(test)]
@@ -185,7 +188,10 @@ mod tests {
             bench.put(user("x"));
             let token = bench.begin(1);
             let open = find(&bench.store, &token, 1).unwrap().unwrap();
-            assert!(open.sent(&open.csrf) && !open.sent("") && !open.sent(&token));
+            let (root, elsewhere) = (OrgId::root(), "OA".parse().unwrap());
+            let csrf = open.csrf(&root);
+            assert!(open.sent(&root, &csrf) && !open.sent(&elsewhere, &csrf));
+            assert!(!open.sent(&root, "") && !open.sent(&root, &token));
             bench.put(other);
             assert!(!bench.is_open(&token, 1));
         }

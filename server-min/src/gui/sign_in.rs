@@ -151,7 +151,7 @@ pub(super) async fn check_code(
         let sign_in = SignIn { base, name: "", problem: Some("Sign in anew."), wants_code: false };
         return Ok(page::html(StatusCode::UNAUTHORIZED, &sign_in));
     };
-    let (store, name) = (shared.services.store.clone(), user.name.clone());
+    let (store, name) = (shared.services.orgs.root().store.clone(), user.name.clone());
     let checked = move || account::check_code(&store, &name, &given.code, now_us());
     match tokio::task::spawn_blocking(checked).await? {
         Ok(()) => {
@@ -189,7 +189,7 @@ pub(super) async fn enter(
 ) -> Result<Response, Fault> {
     let token = random()?;
     let lasts_us = u64::try_from(shared.settings.session.as_micros()).unwrap_or(u64::MAX);
-    let (store, kept) = (shared.services.store.clone(), token.clone());
+    let (store, kept) = (shared.services.orgs.root().store.clone(), token.clone());
     let begin = move || session::begin(&store, &kept, &user, origin, (now_us(), lasts_us));
     tokio::task::spawn_blocking(begin).await??;
     let base = &shared.settings.base_path;
@@ -219,7 +219,7 @@ async fn verify(
     // A name that nobody can have costs no work, and tells nothing: the rule for names is public.
     let Ok(name) = given.name.parse::<UserName>() else { return Ok(None) };
     let _turn = shared.checks.acquire().await.map_err(|_| Fault::Failed)?;
-    let (store, password) = (shared.services.store.clone(), given.password.clone());
+    let (store, password) = (shared.services.orgs.root().store.clone(), given.password.clone());
     let check = move || account::sign_in(&store, &name, &password, now_us());
     match tokio::task::spawn_blocking(check).await? {
         Ok(signed_in) => Ok(Some(signed_in)),

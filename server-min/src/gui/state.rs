@@ -29,7 +29,7 @@ struct Show {
 
 pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
     let work = move || {
-        visitor.look(Door::ShowUsers)?;
+        visitor.actor_in_root().enter(Door::ShowUsers, serde_json::json!({}))?;
         let settings = visitor.settings();
         let certificates = settings.certificates.iter();
         let show = Show {
@@ -38,8 +38,8 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
             certificates: certificates
                 .map(|(what, end)| (*what, Moment(*end), left(*end)))
                 .collect(),
-            disk: visitor.store().disk().ok(),
-            now: activity::now(visitor.store())?,
+            disk: visitor.root().disk().ok(),
+            now: activity::now(visitor.root())?,
             denied: visitor.acl().denied_to_all().to_string(),
             frame: Frame::of(&visitor),
         };

@@ -74,15 +74,19 @@ pub(super) async fn list(
 
 /// Who signs in, and who else has rights, by name.
 fn lines(visitor: &Visitor) -> Result<Vec<Line>, Fault> {
-    let org = OrgId::root();
-    let users = visitor.store().users()?;
-    let policies = visitor.store().policies(&org)?;
+    let org = visitor.org().id();
+    let mut users = visitor.root().users()?;
+    let policies = visitor.root().policies(org)?;
+    // Outside of the root, users are those who may do something there.
+    users.retain(|user| {
+        org.is_root() || policies.iter().any(|(held, _)| held.key() == user.name.key())
+    });
     let of = |name: &UserName| policies.iter().find(|(held, _)| held.key() == name.key());
     let line = |name: &UserName, user: Option<User>, policy: &Policy| Line {
         name: name.clone(),
         user,
         roles: policy.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", "),
-        is_like_administrator: is_like_administrator(policy.rights(&org)),
+        is_like_administrator: is_like_administrator(policy.rights(org)),
     };
     let nothing = Policy::default();
     let mut all: Vec<Line> = Vec::new();
@@ -155,25 +159,26 @@ pub(super) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<R
     let name = user_name(&name)?;
     let work = move || {
         visitor.look(Door::ShowUsers)?;
-        let org = OrgId::root();
-        let user = visitor.store().user(&name)?;
-        let policy = visitor.store().policy(&name, &org)?;
+        let org = visitor.org().id();
+        let policy = visitor.root().policy(&name, org)?;
+        let is_known = policy.is_some() || org.is_root();
+        let user = if is_known { visitor.root().user(&name)? } else { None };
         if user.is_none() && policy.is_none() {
             return Err(Fault::Missing(format!("There is no user `{name}`.")));
         }
         let (policy, own) = (policy.unwrap_or_default(), visitor.rights());
-        let beyond = policy.rights(&org).without(own);
+        let beyond = policy.rights(org).without(own);
         let show = Show {
             frame: Frame::of(&visitor),
             created: Moment(user.as_ref().map_or(0, |user| user.created_us)),
-            effective: effective(&policy, &org),
+            effective: effective(&policy, org),
             roles: roles(&policy, own),
             extras: extras(&policy, own),
             queues: policy.publish.iter().cloned().collect::<Vec<_>>().join(" "),
             may_manage: beyond.is_empty() && visitor.may(Door::ManageUsers),
             may_grant: beyond.is_empty() && visitor.may(Door::Grant),
             beyond: beyond.to_string(),
-            has_factor: visitor.store().second_factor(&name)?.is_some(),
+            has_factor: visitor.root().second_factor(&name)?.is_some(),
             name,
             user,
         };
@@ -327,7 +332,7 @@ async fn manage(
 /// Accounts as the visitor may manage them.
 pub(super) fn accounts(visitor: &Visitor) -> Accounts {
     let principal = visitor.actor().principal().clone();
-    Accounts::new(visitor.acl().clone(), principal, OrgId::root())
+    Accounts::new(visitor.acl().clone(), principal, visitor.org().id().clone())
 }
 
 fn user_name(text: &str) -> Result<UserName, Fault> {

@@ -19,17 +19,20 @@ use crate::model::id::{OrgId, UserName};
 use crate::model::role::Rights;
 use crate::monitoring::Monitoring;
 use crate::notebooks;
+use crate::orgs::{Org, Orgs};
 use crate::query::Backend;
-use crate::store::session::Session;
+use crate::store::org::OrgRecord;
+use crate::store::session::{self as kept_session, Session};
 use crate::store::{Store, StoreError, now_us};
 
 /// The cookie of a session.
 pub(super) const COOKIE: &str = "troodon-session";
 
-/// Somebody who is signed in.
+/// Somebody who is signed in, in the organisation that they have chosen.
 pub(super) struct Visitor {
     shared: Arc<Shared>,
     open: Open,
+    org: Arc<Org>,
     actor: Actor,
     /// Which page.
     path: String,
@@ -44,15 +47,34 @@ impl FromRequestParts<Arc<Shared>> for Visitor {
             return Err(Fault::Denied("this form was sent by another site".to_owned()));
         }
         let token = cookie_of(&parts.headers, COOKIE).ok_or_else(signed_out)?;
-        let Services { store, acl, .. } = &shared.services;
-        let kept = store.clone();
-        let find = move || session::find(&kept, &token, now_us());
-        let open = tokio::task::spawn_blocking(find).await??.ok_or_else(signed_out)?;
-        let principal = Principal::User { name: open.session.user.clone() };
-        let actor = Actor::new(store.clone(), acl.clone(), principal);
+        let orgs = Arc::clone(&shared.services.orgs);
+        let find = move || {
+            let Some(open) = session::find(&orgs.root().store, &token, now_us())? else {
+                return Ok(None);
+            };
+            let principal = Principal::User { name: open.session.user.clone() };
+            let org = chosen(&orgs, &principal, &open.session.org)?;
+            Ok::<_, StoreError>(Some((open, principal, org)))
+        };
+        let found = tokio::task::spawn_blocking(find).await??;
+        let (open, principal, org) = found.ok_or_else(signed_out)?;
+        let actor = Actor::new(org.store.clone(), shared.services.acl.clone(), principal);
         let path = parts.uri.path().to_owned();
-        Ok(Self { shared: Arc::clone(shared), open, actor, path })
+        Ok(Self { shared: Arc::clone(shared), open, org, actor, path })
     }
+}
+
+/// The organisation of a session: the chosen one while the visitor belongs to it, else the first to which they do. Forms
+/// carry whose page they were on, so that nothing happens elsewhere unseen.
+fn chosen(orgs: &Orgs, visitor: &Principal, wanted: &OrgId) -> Result<Arc<Org>, StoreError> {
+    if orgs.is_member(visitor, wanted)
+        && let Some(org) = orgs.find(wanted)?
+    {
+        return Ok(org);
+    }
+    let first = orgs.of_member(visitor)?.into_iter().next();
+    let found = first.map_or(Ok(None), |first| orgs.find(&first.id))?;
+    Ok(found.unwrap_or_else(|| Arc::clone(orgs.root())))
 }
 
 impl Visitor {
@@ -64,28 +86,55 @@ impl Visitor {
         &self.path
     }
 
-    pub(super) fn csrf(&self) -> &str {
-        &self.open.csrf
+    /// What the forms of this visitor carry, in this organisation.
+    pub(super) fn csrf(&self) -> String {
+        self.open.csrf(self.org.id())
+    }
+
+    /// Where the visitor is.
+    pub(super) fn org(&self) -> &Org {
+        &self.org
+    }
+
+    /// Where else they could be.
+    pub(super) fn orgs(&self) -> Result<Vec<OrgRecord>, StoreError> {
+        self.shared.services.orgs.of_member(self.actor.principal())
+    }
+
+    /// Shows another organisation from now on.
+    pub(super) fn choose(&self, id: &OrgId) -> Result<(), Fault> {
+        let (orgs, principal) = (&self.shared.services.orgs, self.actor.principal());
+        if !orgs.is_member(principal, id) || orgs.find(id)?.is_none() {
+            return Ok(orgs.refuse(principal, id)?);
+        }
+        let (token, id) = (self.open.session.token, id.clone());
+        Ok(self.root().write(move |db| kept_session::choose(db, &token, &id))?)
     }
 
     pub(super) fn settings(&self) -> &Settings {
         &self.shared.settings
     }
 
+    /// What belongs to the organisation.
     pub(super) fn store(&self) -> &Store {
-        &self.shared.services.store
+        &self.org.store
+    }
+
+    /// What belongs to all of them: users, rights, sessions.
+    pub(super) fn root(&self) -> &Store {
+        &self.shared.services.orgs.root().store
     }
 
     pub(super) fn acl(&self) -> &Acl {
         &self.shared.services.acl
     }
 
-    /// Everything that the visitor may do outside of lockdown.
+    /// Everything that the visitor may do here outside of lockdown.
     pub(super) fn rights(&self) -> Rights {
-        self.acl().standing(self.actor.principal(), &OrgId::root()).rights()
+        self.acl().standing(self.actor.principal(), self.org.id()).rights()
     }
 
-    /// Tells when the store changes.
+    /// Tells when the root's store changes.
     pub(super) fn changes(&self) -> watch::Receiver<i64> {
         let mut changes = self.shared.changes.clone();
         changes.mark_unchanged();
@@ -93,17 +142,17 @@ impl Visitor {
     }
 
     pub(super) fn monitoring(&self) -> &Monitoring {
-        &self.shared.services.monitoring
+        &self.org.monitoring
     }
 
     pub(super) fn launcher(&self) -> &Launcher {
-        &self.shared.services.launcher
+        &self.org.launcher
     }
 
     /// What queries of the visitor work with: their rights, and what is registered.
     pub(super) fn queries(&self) -> notebooks::Services {
         let Services { orgs, acl, registry, .. } = &self.shared.services;
-        let backend = Backend::new(orgs, orgs.root(), acl, self.actor.principal().clone());
+        let backend = Backend::new(orgs, &self.org, acl, self.actor.principal().clone());
         let (registry, interrupt) = (Arc::clone(registry), self.shared.interrupt.clone());
         notebooks::Services { backend: Arc::new(backend), registry, interrupt }
     }
@@ -116,6 +165,18 @@ impl Visitor {
 
     pub(super) const fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// The visitor at doors to what all organisations share.
+    pub(super) fn actor_in_root(&self) -> Actor {
+        Actor::new(self.root().clone(), self.acl().clone(), self.actor.principal().clone())
+    }
+
+    /// Whether the visitor could take part in leaving lockdown.
+    pub(super) fn may_leave_lockdown(&self) -> bool {
+        let needed = Door::LeaveLockdown.permissions();
+        let root = self.root().org();
+        self.acl().check_despite_lockdown(self.actor.principal(), root, needed).is_ok()
     }
 
     /// Passes a door behind which nothing is changed. What is only shown is not on record; what is refused is.
@@ -131,10 +192,12 @@ impl Visitor {
 
     /// Refuses a form that did not come from a page of this session.
     pub(super) fn sent(&self, csrf: &str) -> Result<(), Fault> {
-        if self.open.sent(csrf) {
+        if self.open.sent(self.org.id(), csrf) {
             return Ok(());
         }
-        Err(Fault::Denied("this form is of another session; load its page again".to_owned()))
+        Err(Fault::Denied(
+            "this form is of another session or organisation; load its page again".to_owned(),
+        ))
     }
 
     pub(super) const fn session(&self) -> &Session {
@@ -142,7 +205,7 @@ impl Visitor {
     }
 
     pub(super) fn sign_out(&self) -> Result<(), StoreError> {
-        session::end(self.store(), &self.open.session)
+        session::end(self.root(), &self.open.session)
     }
 }
 

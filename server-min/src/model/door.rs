@@ -73,11 +73,15 @@ pub enum Door {
     Audit,
     /// Move the beginning of the audit log to a file.
     RotateAudit,
+    /// See whether the server is in lockdown, and whether somebody wants to leave it.
+    ShowLockdown,
+    /// Take part in leaving lockdown for a time, or end that. Where the configuration allows it, lockdown does not deny it.
+    LeaveLockdown,
 }
 
 impl Door {
     /// All doors.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::Query,
         Self::Collect,
         Self::Cancel,
@@ -112,6 +116,8 @@ impl Door {
         Self::ExportNotebook,
         Self::Audit,
         Self::RotateAudit,
+        Self::ShowLockdown,
+        Self::LeaveLockdown,
     ];
 
     /// What it needs.
@@ -136,7 +142,8 @@ impl Door {
             | Self::ShowClients
             | Self::ShowHunts
             | Self::ShowMonitoring
-            | Self::ShowNotebooks => &[Permission::ReadResults],
+            | Self::ShowNotebooks
+            | Self::ShowLockdown => &[Permission::ReadResults],
             Self::MonitorServer => &[Permission::CollectServer],
             Self::LabelClients | Self::NoteClients => &[Permission::LabelClient],
             Self::ShowUsers
@@ -144,6 +151,7 @@ impl Door {
             | Self::Grant
             | Self::Audit
             | Self::RotateAudit
+            | Self::LeaveLockdown
             | Self::NoteServer
             | Self::DeleteClients
             | Self::DeleteHunts => &[Permission::ServerAdmin],
@@ -195,6 +203,8 @@ impl Door {
             Self::ExportNotebook => "notebook export",
             Self::Audit => "audit show, audit verify",
             Self::RotateAudit => "audit rotate",
+            Self::ShowLockdown => "lockdown show",
+            Self::LeaveLockdown => "lockdown ask, lockdown approve, lockdown end",
         }
     }
 
@@ -235,6 +245,27 @@ impl Door {
             Self::ExportNotebook => "ExportNotebook",
             Self::Audit => "ReadAudit",
             Self::RotateAudit => "audit_rotate",
+            Self::ShowLockdown => "ReadLockdown",
+            Self::LeaveLockdown => "lockdown_exit",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_door_is_listed_once_with_its_commands_and_an_operation() {
+        let mut commands = std::collections::BTreeSet::new();
+        for (at, door) in Door::ALL.into_iter().enumerate() {
+            assert!(!Door::ALL[..at].contains(&door), "{door:?}");
+            assert!(commands.insert(door.commands()), "{door:?}");
+            assert!(!door.permissions().is_empty(), "{door:?}");
+        }
+        assert!(!commands.contains(""));
+        let operation = |door: Door| door.operation();
+        assert_eq!(operation(Door::Collect), "ScheduleFlow");
+        assert_eq!(operation(Door::Audit), "ReadAudit");
     }
 }

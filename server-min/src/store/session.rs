@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::{Store, StoreError, signed, unsigned};
-use crate::model::id::UserName;
+use crate::model::id::{OrgId, UserName};
 
 /// The hash of a token.
 pub type TokenHash = [u8; 32];
@@ -27,9 +27,11 @@ pub struct Session {
     pub address: String,
     /// What the browser says about itself. A claim.
     pub browser: String,
+    /// The organisation that it shows. What may be done there is asked at each door.
+    pub org: OrgId,
 }
 
-const COLUMNS: &str = "token, user, credential, began_us, until_us, used_us, address, browser";
+const COLUMNS: &str = "token, user, credential, began_us, until_us, used_us, address, browser, org";
 
 impl Store {
     /// The session of a token.
@@ -70,6 +72,12 @@ impl Store {
     }
 }
 
+/// Lets a session show another organisation.
+pub(crate) fn choose(db: &Connection, token: &TokenHash, org: &OrgId) -> Result<(), StoreError> {
+    db.execute("UPDATE session SET org = ?2 WHERE token = ?1", params![token, org.as_str()])?;
+    Ok(())
+}
+
 /// Keeps a session, within a transaction. Those that are over go, and of more than `most` the ones that were used longest
 /// ago.
 pub(crate) fn begin(
@@ -84,8 +92,8 @@ pub(crate) fn begin(
     let sql = "DELETE FROM session WHERE token IN \
                (SELECT token FROM session ORDER BY used_us DESC LIMIT -1 OFFSET ?1)";
     db.execute(sql, [i64::try_from(most.saturating_sub(1)).unwrap_or(i64::MAX)])?;
-    let sql = "INSERT INTO session (token, user, credential, began_us, until_us, used_us, address, browser, key) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sql = "INSERT INTO session (token, user, credential, began_us, until_us, used_us, address, browser, key, org) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     db.execute(
         sql,
         params![
@@ -98,6 +106,7 @@ pub(crate) fn begin(
             session.address,
             session.browser,
             session.user.key(),
+            session.org.as_str(),
         ],
     )?;
     Ok(())
@@ -119,5 +128,6 @@ fn from_row(row: &Row<'_>) -> Result<Session, StoreError> {
         used_us: unsigned(row.get(5)?),
         address: row.get(6)?,
         browser: row.get(7)?,
+        org: row.get::<_, String>(8)?.parse()?,
     })
 }

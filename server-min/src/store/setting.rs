@@ -29,6 +29,8 @@ pub enum Setting {
     Org,
     /// Artifacts that are basic: a JSON list of names.
     BasicArtifacts,
+    /// A wish to leave lockdown for a time: JSON of a `model::unlock::Exit`.
+    LockdownExit,
 }
 
 impl Setting {
@@ -45,6 +47,7 @@ impl Setting {
             Self::ServerMetadata => "server_metadata",
             Self::Org => "org",
             Self::BasicArtifacts => "basic_artifacts",
+            Self::LockdownExit => "lockdown_exit",
         }
     }
 }
@@ -78,5 +81,11 @@ pub(crate) fn put(db: &Connection, setting: Setting, value: &[u8]) -> Result<(),
     let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2) \
                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     db.execute(sql, params![setting.name(), value])?;
+    Ok(())
+}
+
+/// Forgets the value, within a transaction.
+pub(crate) fn remove(db: &Connection, setting: Setting) -> Result<(), StoreError> {
+    db.execute("DELETE FROM setting WHERE name = ?1", [setting.name()])?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use troodon_server::account::{Accounts, Grant};
 use troodon_server::acl::{Acl, Principal};
 use troodon_server::actor::Actor;
 use troodon_server::artifact::Repository;
+use troodon_server::artifacts;
 use troodon_server::config::Config;
 use troodon_server::gui::{Gui, Services, Settings};
 use troodon_server::hunts::{self, NewHunt};
@@ -23,7 +24,7 @@ use troodon_server::model::flow::NewFlow;
 use troodon_server::model::id::{ClientId, FlowId, HuntId, OrgId, UserName};
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::Role;
-use troodon_server::orgs::Orgs;
+use troodon_server::orgs::{NewOrg, Orgs};
 use troodon_server::password::Hashed;
 use troodon_server::query;
 use troodon_server::store::Store;
@@ -38,6 +39,7 @@ pub const ROWS: &str = "Custom.Rows";
 pub struct Bench {
     pub address: SocketAddr,
     pub store: Store,
+    pub orgs: Arc<Orgs>,
     /// Dropping it stops the pages.
     _stop: watch::Sender<bool>,
     folder: tempfile::TempDir,
@@ -49,9 +51,19 @@ impl Bench {
     }
 
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::of(Config::default(), change).await
+    }
+
+    /// In lockdown, which two administrators may leave for so long.
+    pub async fn in_lockdown_with_exit(minutes: u64) -> Self {
+        let mut config = Config::default();
+        config.security.lockdown_exit_minutes = minutes;
+        Self::of(config, |settings| settings.lockdown = true).await
+    }
+
+    async fn of(mut config: Config, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let mut config = Config::default();
         let mut settings = Settings {
             bind: "127.0.0.1:0".parse().unwrap(),
             tls: None,
@@ -65,22 +77,20 @@ impl Bench {
         };
         change(&mut settings);
         config.lockdown = settings.lockdown;
+        config.datastore.location = folder.path().to_str().unwrap().to_owned();
         let acl = Acl::new(&config, store.clone()).unwrap();
         let repository = Arc::new(Repository::built_in().unwrap());
         let orgs = Arc::new(Orgs::of(&config, repository, store.clone(), acl.clone()));
         let services = Services {
-            store: store.clone(),
+            orgs: Arc::clone(&orgs),
             acl,
-            launcher: Arc::clone(&orgs.root().launcher),
-            monitoring: Arc::clone(&orgs.root().monitoring),
-            orgs,
             registry: Arc::new(query::registry(&config).unwrap()),
         };
         let pages = Gui::bind(settings, services).await.unwrap();
         let (stop, stopped) = watch::channel(false);
         let address = pages.address();
         tokio::spawn(pages.serve(stopped));
-        Self { address, store, _stop: stop, folder }
+        Self { address, store, orgs, _stop: stop, folder }
     }
 
     pub fn browser(&self) -> Browser {
@@ -236,5 +246,47 @@ impl Bench {
             name,
         )
         .await;
+    }
+
+    /// Another organisation.
+    pub async fn add_org(&self, id: &str) -> OrgId {
+        let server = Principal::Server { name: "Server".to_owned() };
+        let wanted = NewOrg {
+            name: format!("Organ {id}"),
+            id: Some(id.parse().unwrap()),
+            ..NewOrg::default()
+        };
+        let orgs = Arc::clone(&self.orgs);
+        let make = move || orgs.create(&server, wanted).unwrap().id;
+        tokio::task::spawn_blocking(make).await.unwrap()
+    }
+
+    /// What somebody holds in an organisation, whatever lockdown says.
+    pub async fn put_policy(&self, name: &str, org: &OrgId, policy: Policy) {
+        let acl = Acl::new(&Config::default(), self.store.clone()).unwrap();
+        let server = Principal::Server { name: "Server".to_owned() };
+        let accounts = Accounts::new(acl, server, org.clone());
+        let name = name.parse().unwrap();
+        let grant = move || accounts.grant(&name, policy, Grant::Replace).unwrap();
+        tokio::task::spawn_blocking(grant).await.unwrap();
+    }
+
+    /// Takes away that somebody holds anything anywhere, even nothing.
+    pub async fn drop_policy(&self, name: &str) {
+        let (store, name) = (self.store.clone(), name.to_owned());
+        let drop = move || {
+            store.write(move |db| Ok(db.execute("DELETE FROM policy WHERE key = ?1", [name])?))
+        };
+        tokio::task::spawn_blocking(drop).await.unwrap().unwrap();
+    }
+
+    /// Keeps a definition of the root's.
+    pub async fn keep_artifact(&self, text: &'static str) {
+        let acl = Acl::new(&Config::default(), self.store.clone()).unwrap();
+        let server = Principal::Server { name: "Server".to_owned() };
+        let actor = Actor::new(self.store.clone(), acl, server);
+        let launcher = Arc::clone(&self.orgs.root().launcher);
+        let keep = move || artifacts::set(&actor, &launcher, text).unwrap();
+        tokio::task::spawn_blocking(keep).await.unwrap();
     }
 }

@@ -8,9 +8,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod authority;
 mod bench;
 mod browser;
 mod clients;
+mod doors;
 mod editor;
 mod hostile;
 mod hunts;
