@@ -280,6 +280,8 @@ mod tests {
     #[test]
     fn a_record_in_which_one_person_stands_twice_opens_nothing() {
         let asked = Exit::ask(None, (name("ann"), "x", 2), (MOST, 100)).unwrap();
+        assert_eq!(asked.phase(MOST, 99 + limits::EXIT_WAITS_US), Phase::Asked);
+        assert_eq!(asked.phase(MOST, 100 + limits::EXIT_WAITS_US), Phase::Over);
         let open = asked.approve(name("bob"), 100, (MOST, 200)).unwrap();
         let until_us = 200 + 2 * MINUTE_US;
         assert_eq!(open.phase(MOST, 200), Phase::Open { until_us });
