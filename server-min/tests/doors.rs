@@ -98,6 +98,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("function", "send_event", "SERVER_ADMIN"),
     ("function", "user_create", "SERVER_ADMIN"),
     ("function", "user_grant", "SERVER_ADMIN"),
+    ("function", "lockdown", "ANY_QUERY"),
     ("function", "whoami", "ANY_QUERY"),
     ("function", "label", "LABEL_CLIENT"),
     ("function", "rm_client_monitoring", "COLLECT_CLIENT"),

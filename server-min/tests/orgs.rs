@@ -382,6 +382,20 @@ fn in_lockdown_nobody_is_somebody_else() {
 }
 
 #[test]
+fn a_query_tells_what_lockdown_denies() {
+    let mut bench = Bench::new();
+    let a = bench.org("OA");
+    let ann = bench.user("ann", &a, &[Role::Api]);
+    let vql = "SELECT lockdown() AS Denied FROM scope()";
+    assert_eq!(bench.query(&ann, &a, vql), (vec![r#"{"Denied":[]}"#.into()], vec![]));
+    bench.config.lockdown = true;
+    bench.orgs = started(&bench.config);
+    let (rows, log) = bench.query(&ann, &a, vql);
+    assert!(rows[0].contains("\"EXECVE\"") && log.is_empty(), "{rows:?} {log:?}");
+    assert!(!rows[0].contains("READ_RESULTS"), "{rows:?}");
+}
+
+#[test]
 fn what_somebody_else_calls_is_launched_anew_and_has_an_end() {
     let bench = Bench::new();
     let a = bench.org("OA");

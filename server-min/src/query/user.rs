@@ -1,4 +1,4 @@
-//! Who may do what: `whoami()`, `gui_users()`, `user_create()`, `user_grant()`.
+//! Who may do what: `whoami()`, `lockdown()`, `gui_users()`, `user_create()`, `user_grant()`.
 
 use serde_json::Value as Json;
 use troodon_vql::{
@@ -15,7 +15,7 @@ use crate::model::policy::Policy;
 use crate::password::Hashed;
 
 pub(super) const PLUGINS: &[&Plugin] = &[&GUI_USERS];
-pub(super) const FUNCTIONS: &[&Function] = &[&WHOAMI, &USER_CREATE, &USER_GRANT];
+pub(super) const FUNCTIONS: &[&Function] = &[&WHOAMI, &LOCKDOWN, &USER_CREATE, &USER_GRANT];
 
 static WHOAMI: Function =
     Function::new("whoami", "The name with whose rights the query runs.", &[], whoami)
@@ -24,6 +24,20 @@ static WHOAMI: Function =
 
 fn whoami(cx: &mut Context, _: &Scope, _: &Args) -> Result<Value, Fault> {
     Ok(Value::from(backend(cx)?.token.principal().name()))
+}
+
+static LOCKDOWN: Function = Function::new(
+    "lockdown",
+    "The permissions that lockdown denies to everybody at this moment; an empty list outside of it.",
+    &[],
+    lockdown,
+)
+.needs(&[Permission::AnyQuery])
+.on(Availability::Server);
+
+fn lockdown(cx: &mut Context, _: &Scope, _: &Args) -> Result<Value, Fault> {
+    let denied = backend(cx)?.token.acl().denied_to_all();
+    Ok(json::texts(denied.iter().map(Permission::name)))
 }
 
 static GUI_USERS: Plugin =
