@@ -123,10 +123,15 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     follow_definitions(Arc::clone(&launcher), store.clone())?;
     raise_file_limit();
     let stop = termination()?;
-    let metrics = metrics(config, &pages, &orgs).await?;
+    let figures = metrics::Sources {
+        orgs: Arc::clone(&orgs),
+        certificates: pages.certificates.clone(),
+        lockdown: config.lockdown,
+    };
     let bound = Frontend::bind_all(settings, store.clone(), orgs).await?;
     let pages = bind_pages(pages, people).await?;
     let api = api::Bound::bind(&api_settings(config)?, calls).await?;
+    let metrics = bind_metrics(config, figures).await?;
     if config.lockdown {
         tracing::warn!("the server is in lockdown");
     }
@@ -194,10 +199,9 @@ async fn bind_pages(
 }
 
 /// Binds `Monitoring.bind_address` and `Monitoring.bind_port`, if there is a port.
-async fn metrics(
+async fn bind_metrics(
     config: &Config,
-    pages: &gui::Settings,
-    orgs: &Arc<Orgs>,
+    sources: metrics::Sources,
 ) -> Result<Option<metrics::Bound>, ServeError> {
     let MonitoringConfig { bind_address: address, bind_port } = &config.monitoring;
     if *bind_port == 0 {
@@ -205,11 +209,6 @@ async fn metrics(
     }
     let address = if address.is_empty() { "127.0.0.1" } else { address };
     let ip = bind_address("Monitoring.bind_address", address)?;
-    let sources = metrics::Sources {
-        orgs: Arc::clone(orgs),
-        certificates: pages.certificates.clone(),
-        lockdown: config.lockdown,
-    };
     let address = SocketAddr::new(ip, *bind_port);
     let bound = metrics::Bound::bind(address, sources).await;
     let bound = bound.map_err(|cause| ServeError::Metrics { address, cause })?;
