@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::codegen::{Service, http};
 use tonic::{Code, Status, Streaming};
 use troodon_proto::{VqlCollectorArgs, VqlEnv, VqlRequest, VqlResponse};
@@ -105,7 +106,9 @@ impl Remote {
         let server = server_name(config)?;
         let secured = timeout(patience, TlsConnector::from(tls).connect(server, stream));
         let secured = secured.await.map_err(late)?;
-        let secured = secured.map_err(|cause| strange(cause, &address, &config.name))?;
+        let mut secured = secured.map_err(|cause| strange(cause, &address, &config.name))?;
+        let heard = hear(&mut secured).await;
+        heard.map_err(|cause| strange(cause, &address, &config.name))?;
         let ping = Duration::from_secs(limits::H2_PING_SECONDS);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_interval(ping).keep_alive_timeout(ping);
@@ -233,6 +236,26 @@ fn server_name(config: &ApiClientConfig) -> Result<ServerName<'static>, RemoteEr
         key: "pinned_server_name",
         problem: format!("`{name}`: {error}"),
     })
+}
+
+/// Hears the server's first word before anything is said to it. In TLS 1.3 it looks at the certificate after the handshake,
+/// and closes when it does not take it: whoever writes then learns of a broken connection, and not why it broke.
+async fn hear(secured: &mut TlsStream<TcpStream>) -> std::io::Result<()> {
+    let (stream, tls) = secured.get_mut();
+    let Ok(readable) = timeout(ALERT_WAIT, stream.readable()).await else { return Ok(()) };
+    readable?;
+    let mut bytes = [0; 4096];
+    let count = match stream.try_read(&mut bytes) {
+        Ok(count) => count,
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut rest = bytes.get(..count).unwrap_or_default();
+    while !rest.is_empty() {
+        tls.read_tls(&mut rest)?;
+        tls.process_new_packets().map_err(std::io::Error::other)?;
+    }
+    Ok(())
 }
 
 /// What a failed handshake means.
