@@ -147,13 +147,10 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let switch = Interrupt::new();
     let events = events.start(switch.clone())?;
     let api = tokio::spawn(api.serve());
-    let told_too = told.clone();
-    let measured = async move {
-        if let Some(metrics) = metrics {
-            metrics.serve(told_too).await;
-        }
-    };
-    let (ended, (), ()) = tokio::join!(bound.serve(stop), pages.serve(told), measured);
+    if let Some(metrics) = metrics {
+        tokio::spawn(metrics.serve(told.clone()));
+    }
+    let (ended, ()) = tokio::join!(bound.serve(stop), pages.serve(told));
     api.abort();
     leaving.abort();
     switch.set();
