@@ -30,7 +30,7 @@ impl Grammar {
             10 => format!("EXPLAIN {}", self.select()),
             11 => self.aggregates(),
             12 => self.stored_query(),
-            _ => format!("SELECT {} AS X FROM scope()", self.library_call()),
+            _ => format!("SELECT {} AS X FROM scope()", self.call_of_the_library()),
         }
     }
 

@@ -4,7 +4,7 @@ use super::Grammar;
 
 impl Grammar {
     /// One call, mostly with values that it is made for.
-    pub(super) fn library_call(&mut self) -> String {
+    pub(super) fn call_of_the_library(&mut self) -> String {
         match self.chance.below(7) {
             0 => self.time(),
             1 => self.path(),
