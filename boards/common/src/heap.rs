@@ -2,38 +2,44 @@
 #![allow(unsafe_code, reason = "an allocator is unsafe by its trait")]
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use embedded_alloc::LlffHeap;
 
-/// First fit over a list of holes: no bytes are lost to headers, which counts where there are 64 KiB.
-pub struct Heap {
+/// First fit over a list of holes in `LEN` bytes: none are lost to headers, which counts where there are 64 KiB.
+pub struct Heap<const LEN: usize> {
     holes: LlffHeap,
-    size: AtomicUsize,
+    memory: UnsafeCell<MaybeUninit<[u8; LEN]>>,
+    is_started: AtomicBool,
     peak: AtomicUsize,
 }
 
-impl Heap {
-    /// A heap without memory.
+// SAFETY: the memory is touched through `holes` alone, which guards itself.
+unsafe impl<const LEN: usize> Sync for Heap<LEN> {}
+
+impl<const LEN: usize> Heap<LEN> {
+    /// A heap that gives nothing before [`Heap::start`].
+    #[expect(clippy::new_without_default, reason = "a default is not const")]
     #[must_use]
-    pub const fn empty() -> Self {
-        Self { holes: LlffHeap::empty(), size: AtomicUsize::new(0), peak: AtomicUsize::new(0) }
+    pub const fn new() -> Self {
+        Self {
+            holes: LlffHeap::empty(),
+            memory: UnsafeCell::new(MaybeUninit::uninit()),
+            is_started: AtomicBool::new(false),
+            peak: AtomicUsize::new(0),
+        }
     }
 
-    /// Takes memory over.
-    ///
-    /// # Safety
-    ///
-    /// Called once, before the first allocation, with `size` bytes at `start` that nothing else uses.
-    pub unsafe fn init(&self, start: *mut u8, size: usize) {
-        self.size.store(size, Ordering::Relaxed);
-        // SAFETY: the caller promises the same.
-        unsafe { self.holes.init(start.addr(), size) }
-    }
-
-    /// Bytes in all.
-    pub fn size(&self) -> usize {
-        self.size.load(Ordering::Relaxed)
+    /// Gives its memory to it. Only the first call counts.
+    pub fn start(&'static self) {
+        let is_started = self.is_started.load(Ordering::Relaxed);
+        self.is_started.store(true, Ordering::Relaxed);
+        if !is_started {
+            // SAFETY: the memory is there for ever, nothing else uses it, and this happens once.
+            unsafe { self.holes.init(self.memory.get().addr(), LEN) }
+        }
     }
 
     /// Bytes in use.
@@ -48,7 +54,7 @@ impl Heap {
 }
 
 // SAFETY: every call goes to the inner allocator, which upholds the contract; counting changes nothing about it.
-unsafe impl GlobalAlloc for Heap {
+unsafe impl<const LEN: usize> GlobalAlloc for Heap<LEN> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise is passed on.
         let memory = unsafe { self.holes.alloc(layout) };

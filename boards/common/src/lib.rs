@@ -1,7 +1,7 @@
 //! What every board shares: everything but pins, clocks and memory.
 //!
-//! A board crate implements [`System`], makes a network device and a storage, and hands them to [`Firmware::boot`]. The
-//! loop is [`Firmware::run`]: network, agent, one slice of a query, sleep.
+//! A board crate implements `Chip`, makes a network device and a flash, and hands them to `Board::run`. The loop is
+//! [`Firmware::run`]: network, agent, one slice of a query, sleep.
 
 #![no_std]
 
@@ -9,6 +9,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(target_os = "none")]
+mod board;
+#[cfg(feature = "riscv")]
+pub mod clint;
+pub mod cmsdk;
 mod command;
 mod comms;
 mod ending;
@@ -20,15 +25,22 @@ mod identity;
 pub mod lan9118;
 mod limits;
 mod load;
+#[cfg(target_os = "none")]
+mod memory;
 mod network;
 mod nic;
 mod plugin;
 mod region;
 mod system;
+#[cfg(feature = "cortex-m")]
+pub mod systick;
 pub mod tls;
+pub mod uart16550;
 #[cfg(feature = "virtio")]
 pub mod virtio;
 
+#[cfg(target_os = "none")]
+pub use board::{Board, Chip, Hardware};
 pub use ending::{Cause, Ending, EndingRecord, TEXT_LEN_MAX};
 pub use firmware::{BootFault, Firmware, Parts};
 pub use heap::Heap;

@@ -3,28 +3,27 @@
 #![no_main]
 #![allow(unsafe_code, reason = "registers and static memory of a chip")]
 
-extern crate alloc;
+use core::panic::PanicInfo;
+use core::{ptr, slice};
 
-mod clock;
-mod console;
-mod last_words;
-mod memory;
-mod watchdog;
-
-use core::fmt::{self, Write};
-use core::ptr::{self, addr_of_mut};
-use core::slice;
-
+use cortex_m::Peripherals;
 use cortex_m::asm::wfi;
-use cortex_m_rt::entry;
+use cortex_m::peripheral::SCB;
+use cortex_m_rt::{ExceptionFrame, entry, exception};
 use semihosting::fs::File;
 use semihosting::io::Read;
-use troodon_board::flash::{FlashStorage, Layout, MappedNor};
+use troodon_board::cmsdk::{CmsdkUart, CmsdkWatchdog};
+use troodon_board::flash::{Layout, MappedNor};
 use troodon_board::lan9118::Lan9118;
-use troodon_board::{Cause, Firmware, Heap, Instant, Load, Memory, NoEntropy, Parts, Span, System};
+use troodon_board::systick::SysTickClock;
+use troodon_board::{Board, Cause, Chip, Hardware, Heap, NoEntropy};
 
-use console::Uart;
-
+const HZ: u32 = 25_000_000;
+const CLOCK: SysTickClock<HZ> = SysTickClock;
+// SAFETY: the manual of the board puts it there; nothing else uses it.
+const UART: CmsdkUart<0x4000_4000> = unsafe { CmsdkUart::new() };
+// SAFETY: as above.
+const WATCHDOG: CmsdkWatchdog<0x4000_8000, HZ> = unsafe { CmsdkWatchdog::new() };
 const ETHERNET: usize = 0x4020_0000;
 /// Locally administered; its end is QEMU's default.
 const MAC: [u8; 6] = [0x02, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -32,36 +31,24 @@ const MAC: [u8; 6] = [0x02, 0x54, 0x00, 0x12, 0x34, 0x56];
 const FLASH: usize = 0x2100_0000;
 const FLASH_LEN: usize = 1024 * 1024;
 const PROVISION_LEN: usize = 16 * 1024;
-const LAYOUT: Layout = Layout::at(64 * 1024);
 const HEAP_LEN: usize = 192 * 1024;
 
 #[global_allocator]
-static HEAP: Heap = Heap::empty();
-static mut HEAP_MEMORY: [u8; HEAP_LEN] = [0; HEAP_LEN];
-static BOARD: Mps2 = Mps2;
-static LOAD: Load = Load::new();
+static HEAP: Heap<HEAP_LEN> = Heap::new();
+static BOARD: Board<Mps2, HEAP_LEN> = Board::new(Mps2, &HEAP);
 
 struct Mps2;
 
-impl System for Mps2 {
-    fn model(&self) -> &'static str {
-        "qemu-mps2-an386"
+impl Chip for Mps2 {
+    const MODEL: &'static str = "qemu-mps2-an386";
+    const ARCHITECTURE: &'static str = "armv7e-m";
+
+    fn micros(&self) -> u64 {
+        CLOCK.micros()
     }
 
-    fn architecture(&self) -> &'static str {
-        "armv7e-m"
-    }
-
-    fn now(&self) -> Instant {
-        Instant::from_micros(clock::micros())
-    }
-
-    fn worked(&self) -> Span {
-        LOAD.worked(self.now())
-    }
-
-    fn idle(&self) {
-        LOAD.sleep(|| self.now(), wfi);
+    fn sleep(&self) {
+        wfi();
     }
 
     fn fill(&self, buffer: &mut [u8]) -> Result<(), NoEntropy> {
@@ -70,70 +57,55 @@ impl System for Mps2 {
         source.read_exact(buffer).map_err(|_| NoEntropy)
     }
 
-    fn print(&self, line: fmt::Arguments<'_>) {
-        // The console never fails.
-        let _written = writeln!(Uart, "{line}");
+    fn write(&self, text: &str) {
+        UART.write(text);
     }
 
     fn typed(&self) -> Option<u8> {
-        Uart::typed()
+        UART.typed()
     }
 
     fn feed(&self) {
-        watchdog::feed(clock::HZ);
-    }
-
-    fn memory(&self) -> Memory {
-        let (stack, stack_peak) = memory::stack_marks();
-        Memory {
-            heap: HEAP.size(),
-            heap_used: HEAP.used(),
-            heap_peak: HEAP.peak(),
-            stack,
-            stack_peak,
-        }
+        WATCHDOG.feed();
     }
 
     fn reset(&self) -> ! {
-        last_words::end(Cause::Asked, "a restart")
+        SCB::sys_reset()
     }
 }
 
 #[entry]
 fn main() -> ! {
-    Uart::start();
-    // SAFETY: `main` runs once and nothing else names this memory.
-    unsafe { HEAP.init(addr_of_mut!(HEAP_MEMORY).cast(), HEAP_LEN) };
-    clock::start();
-    let ending = last_words::take();
+    BOARD.start();
+    UART.start();
+    if let Some(mut core) = Peripherals::take() {
+        CLOCK.start(&mut core.SYST);
+    }
     // SAFETY: the manual of the board puts the controller there; nothing else uses it.
     let Ok(device) = (unsafe { Lan9118::new(ETHERNET, MAC) }) else {
-        halt("no Ethernet controller")
+        BOARD.halt("no Ethernet controller")
     };
     // SAFETY: PSRAM; nothing writes to this part of it.
     let provision = unsafe { slice::from_raw_parts(ptr::without_provenance(FLASH), PROVISION_LEN) };
     // SAFETY: PSRAM again; the storage keeps to its layout, which begins behind the provisioning.
     let flash = unsafe { MappedNor::new(FLASH, FLASH_LEN) };
-    let storage = match FlashStorage::open(flash, LAYOUT) {
-        Ok(storage) => storage,
-        Err(fault) => halt(fault),
-    };
-    if storage.lost_lanes() > 0 {
-        BOARD.say(format_args!("queues that could not be read: {}", storage.lost_lanes()));
-    }
-    let queue = LAYOUT.limits();
-    let (system, mac, regions) = (&BOARD, MAC, memory::regions());
-    let parts = Parts { system, device, mac, storage, queue, provision, ending, regions };
-    match Firmware::boot(parts) {
-        Ok(firmware) => firmware.run(),
-        Err(fault) => halt(fault),
-    }
+    let layout = Layout::at(64 * 1024);
+    BOARD.run(Hardware { device, mac: MAC, flash, layout, provision })
 }
 
-/// What cannot be helped is said once.
-fn halt(why: impl fmt::Display) -> ! {
-    BOARD.say(format_args!("cannot start: {why}"));
-    loop {
-        wfi();
-    }
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    let (place, caller) = (frame.pc(), frame.lr());
+    BOARD.end(Cause::Fault, format_args!("at {place:#010x}, called from {caller:#010x}"))
+}
+
+/// The watchdog's first warning; its second would be a reset without a word.
+#[exception]
+unsafe fn NonMaskableInt() -> ! {
+    BOARD.bark()
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    BOARD.end(Cause::Panic, info)
 }

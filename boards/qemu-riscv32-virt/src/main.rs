@@ -3,26 +3,27 @@
 #![no_main]
 #![allow(unsafe_code, reason = "registers and static memory of a chip")]
 
-extern crate alloc;
-
-mod clock;
-mod console;
-mod last_words;
-mod memory;
-
-use core::fmt::{self, Write};
 use core::ops::RangeInclusive;
-use core::ptr::{self, addr_of_mut};
-use core::slice;
+use core::panic::PanicInfo;
+use core::{ptr, slice};
 
 use riscv::asm::wfi;
-use riscv_rt::entry;
-use troodon_board::flash::{FlashStorage, Layout, MappedNor};
+use riscv::interrupt::Interrupt;
+use riscv::register::{mcause, mepc};
+use riscv_rt::{TrapFrame, core_interrupt, entry};
+use troodon_board::clint::Clint;
+use troodon_board::flash::{Layout, MappedNor};
+use troodon_board::uart16550::Uart16550;
 use troodon_board::virtio::{Virtio, VirtioEntropy, VirtioNet};
-use troodon_board::{Cause, Firmware, Heap, Instant, Load, Memory, NoEntropy, Parts, Span, System};
+use troodon_board::{Board, Cause, Chip, Hardware, Heap, NoEntropy};
 
-use console::Uart;
-
+// SAFETY: the machine has it there; nothing else uses it, and `tick` is the handler of the timer.
+const CLINT: Clint<0x0200_0000, 10_000_000> = unsafe { Clint::new() };
+// SAFETY: as above.
+const UART: Uart16550<0x1000_0000> = unsafe { Uart16550::new() };
+/// The device that ends or resets the machine, and what it is told for the latter.
+const FINISHER: *mut u32 = ptr::without_provenance_mut(0x0010_0000);
+const RESET: u32 = 0x7777;
 /// Where the machine has places for virtio devices.
 const VIRTIO: RangeInclusive<usize> = 0x1000_1000..=0x1000_8000;
 const VIRTIO_STEP: usize = 0x1000;
@@ -30,16 +31,51 @@ const VIRTIO_STEP: usize = 0x1000;
 const FLASH: usize = 0x8080_0000;
 const FLASH_LEN: usize = 1024 * 1024;
 const PROVISION_LEN: usize = 16 * 1024;
-const LAYOUT: Layout = Layout::at(64 * 1024);
 const HEAP_LEN: usize = 192 * 1024;
 
 #[global_allocator]
-static HEAP: Heap = Heap::empty();
-static mut HEAP_MEMORY: [u8; HEAP_LEN] = [0; HEAP_LEN];
-static BOARD: Virt = Virt;
-static LOAD: Load = Load::new();
+static HEAP: Heap<HEAP_LEN> = Heap::new();
+static BOARD: Board<Virt, HEAP_LEN> = Board::new(Virt, &HEAP);
 
 struct Virt;
+
+impl Chip for Virt {
+    const MODEL: &'static str = "qemu-riscv32-virt";
+    const ARCHITECTURE: &'static str = "riscv32imac";
+
+    fn micros(&self) -> u64 {
+        CLINT.micros()
+    }
+
+    fn sleep(&self) {
+        wfi();
+    }
+
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), NoEntropy> {
+        VirtioEntropy::find(&virtio())?.fill(buffer)
+    }
+
+    fn write(&self, text: &str) {
+        UART.write(text);
+    }
+
+    fn typed(&self) -> Option<u8> {
+        UART.typed()
+    }
+
+    fn feed(&self) {
+        CLINT.feed();
+    }
+
+    fn reset(&self) -> ! {
+        riscv::interrupt::disable();
+        // SAFETY: the register resets the machine.
+        unsafe { FINISHER.write_volatile(RESET) };
+        loop {
+            wfi();
+        }
+    }
+}
 
 /// The machine's places for virtio devices.
 fn virtio() -> Virtio {
@@ -47,89 +83,35 @@ fn virtio() -> Virtio {
     unsafe { Virtio::at(VIRTIO, VIRTIO_STEP) }
 }
 
-impl System for Virt {
-    fn model(&self) -> &'static str {
-        "qemu-riscv32-virt"
-    }
-
-    fn architecture(&self) -> &'static str {
-        "riscv32imac"
-    }
-
-    fn now(&self) -> Instant {
-        Instant::from_micros(clock::micros())
-    }
-
-    fn worked(&self) -> Span {
-        LOAD.worked(self.now())
-    }
-
-    fn idle(&self) {
-        LOAD.sleep(|| self.now(), wfi);
-    }
-
-    fn fill(&self, buffer: &mut [u8]) -> Result<(), NoEntropy> {
-        VirtioEntropy::find(&virtio())?.fill(buffer)
-    }
-
-    fn print(&self, line: fmt::Arguments<'_>) {
-        // The console never fails.
-        let _written = writeln!(Uart, "{line}");
-    }
-
-    fn typed(&self) -> Option<u8> {
-        Uart::typed()
-    }
-
-    fn feed(&self) {
-        clock::feed();
-    }
-
-    fn memory(&self) -> Memory {
-        let (stack, stack_peak) = memory::stack_marks();
-        Memory {
-            heap: HEAP.size(),
-            heap_used: HEAP.used(),
-            heap_peak: HEAP.peak(),
-            stack,
-            stack_peak,
-        }
-    }
-
-    fn reset(&self) -> ! {
-        last_words::end(Cause::Asked, "a restart")
-    }
-}
-
 #[entry]
 fn main() -> ! {
-    memory::paint_stack();
-    // SAFETY: `main` runs once and nothing else names this memory.
-    unsafe { HEAP.init(addr_of_mut!(HEAP_MEMORY).cast(), HEAP_LEN) };
-    clock::start();
-    let ending = last_words::take();
-    let Some(device) = VirtioNet::find(&virtio()) else { halt("no network device") };
+    BOARD.start();
+    CLINT.start();
+    let Some(device) = VirtioNet::find(&virtio()) else { BOARD.halt("no network device") };
     // SAFETY: memory; nothing writes to this part of it.
     let provision = unsafe { slice::from_raw_parts(ptr::without_provenance(FLASH), PROVISION_LEN) };
     // SAFETY: memory again; the storage keeps to its layout, which begins behind the provisioning.
     let flash = unsafe { MappedNor::new(FLASH, FLASH_LEN) };
-    let storage = match FlashStorage::open(flash, LAYOUT) {
-        Ok(storage) => storage,
-        Err(fault) => halt(fault),
-    };
-    let queue = LAYOUT.limits();
-    let (system, mac, regions) = (&BOARD, device.mac(), memory::regions());
-    let parts = Parts { system, device, mac, storage, queue, provision, ending, regions };
-    match Firmware::boot(parts) {
-        Ok(firmware) => firmware.run(),
-        Err(fault) => halt(fault),
+    let (mac, layout) = (device.mac(), Layout::at(64 * 1024));
+    BOARD.run(Hardware { device, mac, flash, layout, provision })
+}
+
+#[core_interrupt(Interrupt::MachineTimer)]
+fn tick() {
+    if CLINT.tick() {
+        BOARD.bark();
     }
 }
 
-/// What cannot be helped is said once.
-fn halt(why: impl fmt::Display) -> ! {
-    BOARD.say(format_args!("cannot start: {why}"));
-    loop {
-        wfi();
-    }
+/// What start-up code calls for every exception of the processor.
+#[unsafe(no_mangle)]
+extern "C" fn ExceptionHandler(frame: &TrapFrame) -> ! {
+    let (cause, place) = (mcause::read().code(), mepc::read());
+    let why = format_args!("{cause} at {place:#010x}, called from {:#010x}", frame.ra);
+    BOARD.end(Cause::Fault, why)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    BOARD.end(Cause::Panic, info)
 }
