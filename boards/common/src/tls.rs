@@ -11,8 +11,16 @@
 //! reset. The clock of such a board is late, never early: a certificate that has expired may be taken for valid until the
 //! floor has passed its end, and one that is not yet valid is refused.
 
+#[cfg(feature = "tls-embedded")]
+pub mod embedded_client;
+#[cfg(feature = "tls")]
+mod random;
 #[cfg(feature = "tls-rustls")]
 pub mod rustls_client;
+#[cfg(feature = "tls")]
+mod signature;
+#[cfg(feature = "tls")]
+mod trust;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -110,6 +118,8 @@ pub enum TlsFault {
     Certificate,
     /// The server does not keep to the protocol, or speaks an old one.
     Protocol,
+    /// The server closed the connection.
+    Closed,
     /// The server refused, or this firmware has no TLS.
     Refused,
 }
@@ -123,6 +133,7 @@ impl fmt::Display for TlsFault {
             Self::Oversized => f.write_str("the server sent a record that is too long"),
             Self::Certificate => f.write_str("the server's certificate is not trusted"),
             Self::Protocol => f.write_str("the server does not keep to TLS 1.3"),
+            Self::Closed => f.write_str("the server closed the connection"),
             Self::Refused => f.write_str("the connection was refused"),
         }
     }
@@ -140,7 +151,9 @@ pub fn tls(
 ) -> Result<Box<dyn Tls>, TlsFault> {
     #[cfg(feature = "tls-rustls")]
     return Ok(Box::new(rustls_client::RustlsTls::new(settings, clock, seed)?));
-    #[cfg(not(feature = "tls-rustls"))]
+    #[cfg(all(feature = "tls-embedded", not(feature = "tls-rustls")))]
+    return Ok(Box::new(embedded_client::EmbeddedTls::new(settings, clock, seed)?));
+    #[cfg(not(any(feature = "tls-embedded", feature = "tls-rustls")))]
     {
         let _no_use = (settings, clock, seed);
         Ok(Box::new(NoTls))

@@ -1,11 +1,10 @@
 //! TLS 1.3 by `rustls`, without its standard library parts: every byte goes through its unbuffered interface.
 
 mod cipher;
+mod client_key;
 mod exchange;
 mod provider;
-mod random;
-mod signature;
-mod trust;
+mod verifier;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -14,15 +13,14 @@ use core::fmt;
 
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{PrivateKeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, Error};
 
-use super::{Authenticated, Clock, Session, Tls, TlsFault, TlsSettings};
-
-/// Bytes of the longest record (RFC 8446 section 5.2), and of one more that has begun.
-const INCOMING_LEN_MAX: usize = 16 * 1024 + 256 + 5 + 4 * 1024;
+use super::trust::{Trust, certificates, moment};
+use super::{Authenticated, Clock, Session, Tls, TlsFault, TlsSettings, random};
+use crate::limits::TLS_INCOMING_LEN_MAX;
 
 /// The configuration of every connection.
 #[derive(Debug)]
@@ -43,13 +41,13 @@ impl RustlsTls {
     ) -> Result<Self, TlsFault> {
         random::seed(seed);
         let provider = Arc::new(provider::provider());
-        let trust = Arc::new(trust::Trust::new(settings, &provider)?);
+        let verifier = Arc::new(verifier::Verifier(Arc::new(Trust::new(settings)?)));
         let time = Arc::new(Time(clock));
         let builder = ClientConfig::builder_with_details(provider, time)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|_| TlsFault::Settings("algorithms"))?
             .dangerous()
-            .with_custom_certificate_verifier(trust);
+            .with_custom_certificate_verifier(verifier);
         let mut config = if settings.client_certificate.is_empty() {
             builder.with_no_client_auth()
         } else {
@@ -172,7 +170,7 @@ impl RustlsSession {
 impl Session for RustlsSession {
     fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), TlsFault> {
         self.fault.map_or(Ok(()), Err)?;
-        if self.incoming.len().saturating_add(bytes.len()) > INCOMING_LEN_MAX {
+        if self.incoming.len().saturating_add(bytes.len()) > TLS_INCOMING_LEN_MAX {
             return Err(self.give_up(TlsFault::Oversized));
         }
         self.incoming.extend_from_slice(bytes);
@@ -218,14 +216,6 @@ fn append(
     Err(TlsFault::Protocol)
 }
 
-fn certificates(pem: &str, what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
-    let found = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) | Err(_) => Err(TlsFault::Settings(what)),
-    }
-}
-
 fn fault(error: &Error) -> TlsFault {
     match error {
         Error::InvalidCertificate(_) | Error::NoCertificatesPresented => TlsFault::Certificate,
@@ -246,7 +236,6 @@ impl fmt::Debug for Time {
 
 impl TimeProvider for Time {
     fn current_time(&self) -> Option<UnixTime> {
-        let seconds = self.0.now().as_seconds();
-        Some(UnixTime::since_unix_epoch(core::time::Duration::from_secs(seconds)))
+        Some(moment(self.0.as_ref()))
     }
 }

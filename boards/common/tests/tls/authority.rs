@@ -22,6 +22,7 @@ pub struct Authority {
 }
 
 /// A certificate and its key.
+#[derive(Clone)]
 pub struct Identity {
     pub chain: Vec<Vec<u8>>,
     pub key: SigningKey,

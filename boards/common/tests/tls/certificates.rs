@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use rcgen::{CustomExtension, ExtendedKeyUsagePurpose, date_time_ymd};
+use rcgen::{CustomExtension, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
 use rsa::pkcs1::EncodeRsaPrivateKey;
 use rsa::pkcs8::LineEnding;
 use rsa::{Pss, RsaPrivateKey};
@@ -11,7 +11,7 @@ use troodon_board::tls::{TlsFault, TlsSettings};
 use troodon_core::config::Secret;
 
 use super::authority::{Authority, HOST, Identity, PINNED};
-use super::client::{NOW, Outcome, client, settings, talk};
+use super::client::{BACK_ENDS, BackEnd, NOW, Outcome, settings, talk, talk_with_each};
 use super::server::{HONEST, Server, Step};
 
 fn with(own: &Authority, others: &[&Authority], identity: Identity) -> Outcome {
@@ -19,8 +19,8 @@ fn with(own: &Authority, others: &[&Authority], identity: Identity) -> Outcome {
 }
 
 fn at(now: u64, own: &Authority, others: &[&Authority], identity: Identity) -> Outcome {
-    let client = client(&settings(own, others), now);
-    talk(client.as_ref(), &mut Server::new(identity, &HONEST), usize::MAX)
+    let server = || Server::new(identity.clone(), &HONEST);
+    talk_with_each(&settings(own, others), now, server, usize::MAX)
 }
 
 fn is_trusted(outcome: &Outcome) {
@@ -133,28 +133,64 @@ fn a_server_that_asks_sees_the_certificate_of_the_board_and_that_it_has_the_key(
         ..settings(&own, &[])
     };
     let flight = [&HONEST[..1], &[Step::CertificateRequest], &HONEST[1..]].concat();
-    let mut server = Server::new(own.sign(PINNED, |_| ()), &flight);
-    is_trusted(&talk(client(&settings, NOW).as_ref(), &mut server, usize::MAX));
+    for back_end in BACK_ENDS {
+        let mut server = Server::new(own.sign(PINNED, |_| ()), &flight);
+        let client = back_end.client(&settings, NOW).unwrap();
+        is_trusted(&talk(client.as_ref(), &mut server, usize::MAX));
 
-    let messages = handshake_messages(&server.client_flight);
-    let [shown, signed, _finished] = messages.as_slice() else { panic!("{messages:?}") };
-    assert!(shown[0] == 11 && shown.windows(der.len()).any(|bytes| bytes == der));
-    assert_eq!(signed[..8], [15, 0, 1, 4, 8, 4, 1, 0], "RSA-PSS with SHA-256");
-    let hash = Sha256::digest([server.transcript.as_slice(), shown].concat());
-    let text = [[0x20; 64].as_slice(), b"TLS 1.3, client CertificateVerify\0", &hash].concat();
-    let scheme = Pss::<Sha256>::new();
-    let public = key.to_public_key();
-    assert!(public.verify(scheme, &Sha256::digest(&text), &signed[8..]).is_ok(), "the signature");
+        let messages = handshake_messages(&server.client_flight);
+        let [shown, signed, _finished] = messages.as_slice() else { panic!("{messages:?}") };
+        assert!(shown[0] == 11 && shown.windows(der.len()).any(|bytes| bytes == der));
+        assert_eq!(signed[..8], [15, 0, 1, 4, 8, 4, 1, 0], "RSA-PSS with SHA-256");
+        let hash = Sha256::digest([server.transcript.as_slice(), shown].concat());
+        let text = [[0x20; 64].as_slice(), b"TLS 1.3, client CertificateVerify\0", &hash].concat();
+        let (scheme, public) = (Pss::<Sha256>::new(), key.to_public_key());
+        let signature = public.verify(scheme, &Sha256::digest(&text), &signed[8..]);
+        assert!(signature.is_ok(), "{back_end:?}");
+    }
 }
 
 #[test]
 fn a_server_that_asks_a_board_without_a_certificate_gets_an_empty_list() {
     let own = Authority::new("own");
     let flight = [&HONEST[..1], &[Step::CertificateRequest], &HONEST[1..]].concat();
-    let mut server = Server::new(own.sign(PINNED, |_| ()), &flight);
-    let client = client(&settings(&own, &[]), NOW);
-    is_trusted(&talk(client.as_ref(), &mut server, usize::MAX));
-    assert_eq!(server.client_flight[..8], [11, 0, 0, 4, 0, 0, 0, 0]);
+    for back_end in BACK_ENDS {
+        let mut server = Server::new(own.sign(PINNED, |_| ()), &flight);
+        let client = back_end.client(&settings(&own, &[]), NOW).unwrap();
+        is_trusted(&talk(client.as_ref(), &mut server, usize::MAX));
+        assert_eq!(server.client_flight[..8], [11, 0, 0, 4, 0, 0, 0, 0], "{back_end:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_shown_to_a_server_is_refused_at_the_start() {
+    let own = Authority::new("own");
+    let key = RsaPrivateKey::new(&mut ChaCha20Rng::from_seed([1; 32]), 2048).unwrap();
+    let key_pem = || Secret::new(key.to_pkcs1_pem(LineEnding::LF).unwrap().to_string());
+    let (certificate, _) = own.sign_rsa("board", &key);
+    let fault = |back_end: BackEnd, client_certificate: &str, key: Secret| {
+        let shown = client_certificate.to_owned();
+        let (client_certificate, client_certificate_private_key) = (shown, key);
+        let settings = TlsSettings {
+            client_certificate,
+            client_certificate_private_key,
+            ..settings(&own, &[])
+        };
+        back_end.client(&settings, NOW).err()
+    };
+    let elliptic = KeyPair::generate().unwrap().serialize_pem();
+    for back_end in BACK_ENDS {
+        assert_eq!(fault(back_end, &certificate, key_pem()), None);
+        let unusable = Some(TlsFault::Settings("client certificate"));
+        assert_eq!(fault(back_end, "no PEM", key_pem()), unusable);
+        assert_eq!(fault(back_end, &certificate, Secret::new("no PEM".into())), unusable);
+        assert_eq!(fault(back_end, &certificate, Secret::new(elliptic.clone())), unusable);
+    }
+    // One alone has room in the records of embedded-tls.
+    let chain = format!("{certificate}{}", own.pem);
+    let refused = Some(TlsFault::Settings("chain of client certificates"));
+    assert_eq!(fault(BackEnd::Embedded, &chain, key_pem()), refused);
+    assert_eq!(fault(BackEnd::Rustls, &chain, key_pem()), None);
 }
 
 fn handshake_messages(mut bytes: &[u8]) -> Vec<&[u8]> {
@@ -171,13 +207,11 @@ fn handshake_messages(mut bytes: &[u8]) -> Vec<&[u8]> {
 #[test]
 fn certificates_with_any_byte_changed_are_refused() {
     let own = Authority::new("own");
-    let client = client(&settings(&own, &[]), NOW);
     let len = own.sign(PINNED, |_| ()).chain[0].len();
     for place in (0..len).step_by(7) {
         let mut identity = own.sign(PINNED, |_| ());
         let Some(byte) = identity.chain[0].get_mut(place) else { continue };
         *byte ^= 0x10;
-        let outcome = talk(client.as_ref(), &mut Server::new(identity, &HONEST), usize::MAX);
-        outcome.refused();
+        with(&own, &[], identity).refused();
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use troodon_board::tls::{Clock, Tls, TlsFault, TlsSettings, tls};
+use troodon_board::tls::embedded_client::EmbeddedTls;
+use troodon_board::tls::rustls_client::RustlsTls;
+use troodon_board::tls::{Clock, Tls, TlsFault, TlsSettings};
 use troodon_core::time::UnixTime;
 
 use super::authority::{Authority, HOST, PINNED};
@@ -30,12 +32,28 @@ pub fn settings(own: &Authority, others: &[&Authority]) -> TlsSettings {
     }
 }
 
-pub fn client(settings: &TlsSettings, now: u64) -> Box<dyn Tls> {
-    tls(settings, Arc::new(Fixed(now)), [7; 32]).unwrap()
+/// What makes connections secure.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BackEnd {
+    Embedded,
+    Rustls,
+}
+
+/// Every one is held to the same.
+pub const BACK_ENDS: [BackEnd; 2] = [BackEnd::Embedded, BackEnd::Rustls];
+
+impl BackEnd {
+    pub fn client(self, settings: &TlsSettings, now: u64) -> Result<Box<dyn Tls>, TlsFault> {
+        let (clock, seed) = (Arc::new(Fixed(now)), [7; 32]);
+        Ok(match self {
+            Self::Embedded => Box::new(EmbeddedTls::new(settings, clock, seed)?),
+            Self::Rustls => Box::new(RustlsTls::new(settings, clock, seed)?),
+        })
+    }
 }
 
 /// What a connection came to.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct Outcome {
     /// `None`: the handshake waits for more, or is done.
     pub fault: Option<TlsFault>,
@@ -50,6 +68,20 @@ impl Outcome {
         assert!(self.plain.is_empty(), "the agent got something: {self:?}");
         self.fault.expect("a fault")
     }
+}
+
+/// Lets a client of each back end talk with a server of its own; both come to the same.
+pub fn talk_with_each(
+    settings: &TlsSettings,
+    now: u64,
+    server: impl Fn() -> Server,
+    portion: usize,
+) -> Outcome {
+    let outcome =
+        |back_end: BackEnd| talk(&*back_end.client(settings, now).unwrap(), &mut server(), portion);
+    let [embedded, rustls] = BACK_ENDS.map(outcome);
+    assert_eq!(embedded, rustls, "embedded-tls, rustls");
+    rustls
 }
 
 /// Lets a client talk with a server, whose bytes come `portion` at a time.
@@ -73,7 +105,11 @@ pub fn talk(client: &dyn Tls, server: &mut Server, portion: usize) -> Outcome {
     }
     if let Some(proof) = session.proof() {
         outcome.is_proved = true;
-        session.seal(&proof, b"POST /control").unwrap();
+        match session.seal(&proof, b"POST /control") {
+            // A server that says that it closes may be spoken to, or not.
+            Err(TlsFault::Closed) => return outcome,
+            sealed => sealed.unwrap(),
+        }
         server.hear(&std::mem::take(session.outgoing()));
         assert!(server.heard.ends_with(b"POST /control"), "{:?}", server.heard);
     }

@@ -11,7 +11,7 @@ use rustls::crypto::{ActiveKeyExchange, SharedSecret, SupportedKxGroup};
 use rustls::ffdhe_groups::FfdheGroup;
 use rustls::{Error, NamedGroup, PeerMisbehaved};
 
-use super::random;
+use crate::tls::random;
 
 /// The group.
 #[derive(Debug)]

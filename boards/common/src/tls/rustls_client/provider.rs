@@ -1,34 +1,35 @@
 //! The cryptography that TLS may use on a board: what servers of this protocol speak, from the crates that the envelope
 //! uses too.
 
-use alloc::sync::Arc;
 use alloc::vec;
 
-use rustls::Error;
-use rustls::crypto::{CryptoProvider, KeyProvider};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::sign::SigningKey;
+use rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom, WebPkiSupportedAlgorithms};
 
-use super::random::Random;
-use super::{cipher, exchange, signature};
+use super::client_key::Keys;
+use super::{cipher, exchange};
+use crate::tls::{random, signature};
 
 /// TLS 1.3 with AES-128-GCM over P-256; certificates with RSA and P-256.
 pub(super) fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![cipher::AES_128_GCM_SHA256],
         kx_groups: vec![&exchange::P256],
-        signature_verification_algorithms: signature::ALGORITHMS,
+        // For verifiers of rustls, of which there is none here: `verifier` has its own.
+        signature_verification_algorithms: WebPkiSupportedAlgorithms {
+            all: signature::FOR_CERTIFICATES,
+            mapping: &[],
+        },
         secure_random: &Random,
         key_provider: &Keys,
     }
 }
 
-/// Reads client keys.
+/// The board's generator.
 #[derive(Debug)]
-struct Keys;
+struct Random;
 
-impl KeyProvider for Keys {
-    fn load_private_key(&self, key: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
-        signature::RsaClientKey::parse(&key).map(|key| Arc::new(key) as Arc<dyn SigningKey>)
+impl SecureRandom for Random {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), GetRandomFailed> {
+        random::fill(buffer).map_err(|_| GetRandomFailed)
     }
 }

@@ -1,6 +1,5 @@
 //! Signatures: of authorities and servers, to be checked; of the board, to be made.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,42 +9,39 @@ use rsa::pkcs1::{ALGORITHM_OID, DecodeRsaPublicKey};
 use rsa::pkcs8::{AssociatedOid, PrivateKeyInfoRef};
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
-use rustls::crypto::WebPkiSupportedAlgorithms;
-use rustls::pki_types::{
+use rustls_pki_types::{
     AlgorithmIdentifier, InvalidSignature, PrivateKeyDer, SignatureVerificationAlgorithm, alg_id,
 };
-use rustls::sign::{Signer, SigningKey};
-use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 use sha2::digest::FixedOutputReset;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use troodon_core::rsa::soft::SoftKey;
 
-use super::random;
+use super::{TlsFault, random};
 
 /// Bits of RSA keys that are accepted, as for the envelope.
 const RSA_BITS: core::ops::RangeInclusive<u32> = 2048..=4096;
 
-/// What is accepted. TLS 1.3 allows PKCS #1 in certificates only (RFC 8446 section 4.2.3).
-pub(super) static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
-    all: &[
-        &PKCS1_SHA256,
-        &PKCS1_SHA384,
-        &PKCS1_SHA512,
-        &PSS_SHA256,
-        &PSS_SHA384,
-        &PSS_SHA512,
-        &P256_SHA256,
-    ],
-    mapping: &[
-        (SignatureScheme::ECDSA_NISTP256_SHA256, &[&P256_SHA256]),
-        (SignatureScheme::RSA_PSS_SHA256, &[&PSS_SHA256]),
-        (SignatureScheme::RSA_PSS_SHA384, &[&PSS_SHA384]),
-        (SignatureScheme::RSA_PSS_SHA512, &[&PSS_SHA512]),
-        (SignatureScheme::RSA_PKCS1_SHA256, &[&PKCS1_SHA256]),
-        (SignatureScheme::RSA_PKCS1_SHA384, &[&PKCS1_SHA384]),
-        (SignatureScheme::RSA_PKCS1_SHA512, &[&PKCS1_SHA512]),
-    ],
-};
+/// What certificates may be signed with.
+pub(super) static FOR_CERTIFICATES: &[&dyn SignatureVerificationAlgorithm] = &[
+    &PKCS1_SHA256,
+    &PKCS1_SHA384,
+    &PKCS1_SHA512,
+    &PSS_SHA256,
+    &PSS_SHA384,
+    &PSS_SHA512,
+    &P256_SHA256,
+];
+
+/// What a server may sign a handshake with, by its number; PKCS #1 is for certificates only (RFC 8446 section 4.2.3).
+pub(super) fn for_handshake(scheme: u16) -> Option<&'static dyn SignatureVerificationAlgorithm> {
+    match scheme {
+        0x0403 => Some(&P256_SHA256),
+        0x0804 => Some(&PSS_SHA256),
+        0x0805 => Some(&PSS_SHA384),
+        0x0806 => Some(&PSS_SHA512),
+        _ => None,
+    }
+}
 
 static PKCS1_SHA256: Algorithm = rsa(alg_id::RSA_PKCS1_SHA256, pkcs1::<Sha256>);
 static PKCS1_SHA384: Algorithm = rsa(alg_id::RSA_PKCS1_SHA384, pkcs1::<Sha384>);
@@ -115,12 +111,13 @@ fn p256(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
 }
 
 /// The key of the client certificate. Signs with RSA-PSS and SHA-256 only, always blinded.
-pub(super) struct RsaClientKey(Arc<SoftKey>);
+#[derive(Clone)]
+pub(super) struct ClientKey(Arc<SoftKey>);
 
-impl RsaClientKey {
-    /// Reads PKCS #1 or PKCS #8.
-    pub(super) fn parse(key: &PrivateKeyDer<'_>) -> Result<Self, Error> {
-        let key = match key {
+impl ClientKey {
+    /// Reads PKCS #1 or PKCS #8; `None` when there is no RSA key of 2048 to 4096 bits in it.
+    pub(super) fn parse(key: &PrivateKeyDer<'_>) -> Option<Self> {
+        let der = match key {
             PrivateKeyDer::Pkcs1(key) => Some(key.secret_pkcs1_der()),
             PrivateKeyDer::Pkcs8(key) => PrivateKeyInfoRef::try_from(key.secret_pkcs8_der())
                 .ok()
@@ -128,38 +125,19 @@ impl RsaClientKey {
                 .map(|info| info.private_key.as_bytes()),
             _ => None,
         };
-        key.and_then(|der| SoftKey::from_pkcs1_der(der).ok())
-            .map(|key| Self(Arc::new(key)))
-            .ok_or_else(|| Error::General("no RSA key of 2048 to 4096 bits".into()))
+        der.and_then(|der| SoftKey::from_pkcs1_der(der).ok()).map(|key| Self(Arc::new(key)))
+    }
+
+    /// Signs a message.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TlsFault> {
+        let mut rng = random::generator()?;
+        let key = TlsFault::Settings("client certificate's key");
+        self.0.sign_pss_sha256(&mut rng, message).map_err(|_| key)
     }
 }
 
-impl fmt::Debug for RsaClientKey {
+impl fmt::Debug for ClientKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RsaClientKey(..)")
-    }
-}
-
-impl SigningKey for RsaClientKey {
-    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let is_offered = offered.contains(&SignatureScheme::RSA_PSS_SHA256);
-        is_offered.then(|| Box::new(Self(Arc::clone(&self.0))) as Box<dyn Signer>)
-    }
-
-    fn algorithm(&self) -> SignatureAlgorithm {
-        SignatureAlgorithm::RSA
-    }
-}
-
-impl Signer for RsaClientKey {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut rng = random::generator().map_err(|_| Error::FailedToGetRandomBytes)?;
-        self.0
-            .sign_pss_sha256(&mut rng, message)
-            .map_err(|_| Error::General("signing failed".into()))
-    }
-
-    fn scheme(&self) -> SignatureScheme {
-        SignatureScheme::RSA_PSS_SHA256
+        f.write_str("ClientKey(..)")
     }
 }
