@@ -20,11 +20,9 @@ use tokio::sync::Semaphore;
 use tonic::codegen::tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 use troodon_proto::{VqlCollectorArgs, VqlResponse};
-use troodon_vql::Registry;
 
-use crate::acl::Acl;
 use crate::limits;
-use crate::orgs::Orgs;
+use crate::services::Services;
 
 pub use listen::{ApiError, Bound};
 
@@ -57,17 +55,6 @@ pub struct Settings {
     pub certificate: String,
     /// PEM of its key.
     pub key_pem: zeroize::Zeroizing<String>,
-}
-
-/// What the calls work on.
-#[derive(Clone)]
-pub struct Services {
-    /// Where everything is kept.
-    pub orgs: Arc<Orgs>,
-    /// Who may do what.
-    pub acl: Acl,
-    /// What queries can use.
-    pub registry: Arc<Registry>,
 }
 
 /// The calls.

@@ -5,11 +5,30 @@ use serde_json::{Map, Value, json};
 
 use crate::actor::{ActError, Actor};
 use crate::model::id::ArtifactName;
+use crate::model::site::Site;
 use crate::store::chunk::Chunk;
-use crate::store::{audit, server_event};
+use crate::store::{Store, StoreError, audit, now_us, server_event};
 
 /// The column that says who sent an event. What a sender writes into it does not count.
 const SENDER: &str = "_Sender";
+
+/// Where alerts go, of clients and of the server.
+pub const ALERTS: &str = "Server.Internal.Alerts";
+
+/// Keeps an alert of a query of the server: what the query logged, and whose it is.
+///
+/// # Errors
+/// The store cannot be written.
+pub fn alert(store: &Store, principal: &str, message: &str) -> Result<(), StoreError> {
+    let event: Value = serde_json::from_str(message).unwrap_or_else(|_| json!({"name": message}));
+    let time = now_us() / 1_000_000;
+    let row =
+        json!({"client_id": Site::SERVER, "timestamp": time, "event": event, SENDER: principal});
+    let chunk = Chunk::from_plain(Bytes::from(format!("{row}\n")));
+    let chunk = chunk.map_err(|_| StoreError::Damaged("an alert"))?;
+    let queue: ArtifactName = ALERTS.parse()?;
+    store.write(move |db| server_event::insert(db, &queue, &chunk, server_event::Kind::Rows))
+}
 
 /// Keeps rows, a JSON object on each line, under the name of an event artifact; answers how many.
 ///

@@ -28,7 +28,8 @@ use crate::actor::{ActError, Actor};
 use crate::hunts;
 use crate::limits;
 use crate::model::door::Door;
-use crate::model::id::{ArtifactName, ClientId, FlowId, HuntId};
+use crate::model::id::{ArtifactName, FlowId, HuntId};
+use crate::model::site::Site;
 use crate::store::result::RowReader;
 use crate::store::{Store, StoreError};
 
@@ -79,13 +80,13 @@ pub struct Exported {
 /// There is no such collection, or `output` cannot be written: it is of no use then.
 pub fn flow(
     store: &Store,
-    client: &ClientId,
+    site: impl Into<Site>,
     flow: &FlowId,
     wishes: &Wishes,
     output: impl Write + Seek,
 ) -> Result<Exported, ExportError> {
     let mut archive = Archive::new(output, wishes);
-    put_flow(&mut archive, store, "", client, flow)?;
+    put_flow(&mut archive, store, "", site.into(), flow)?;
     archive.finish()
 }
 
@@ -109,7 +110,7 @@ pub fn hunt(
         after = Some(last.client);
         for one in page {
             let folder = format!("clients/{}/", one.client);
-            match put_flow(&mut archive, store, &folder, &one.client, &one.flow) {
+            match put_flow(&mut archive, store, &folder, one.client.into(), &one.flow) {
                 // Somebody deleted it.
                 Err(ExportError::Store(StoreError::NoFlow { .. })) => {}
                 other => other?,
@@ -124,10 +125,11 @@ pub fn hunt(
 /// The caller may not; those of [`flow`].
 pub fn flow_download(
     actor: &Actor,
-    client: &ClientId,
+    site: impl Into<Site>,
     id: &FlowId,
     wishes: &Wishes,
 ) -> Result<Vec<String>, ExportError> {
+    let client = site.into();
     let details = json!({"client_id": client.as_str(), "flow_id": id.as_str()});
     actor.store().audit(actor.enter(Door::Export, details)?)?;
     let path = actor.store().flow_download(client, id)?;
@@ -181,11 +183,12 @@ fn put_flow<W: Write + Seek>(
     archive: &mut Archive<W>,
     store: &Store,
     folder: &str,
-    client: &ClientId,
+    client: Site,
     id: &FlowId,
 ) -> Result<(), ExportError> {
     let found = store.flow(client, id)?;
-    let record = store.client(client)?;
+    // The server has no record.
+    let record = client.client().map_or(Ok(None), |client| store.client(&client))?;
     let host = record.as_ref().map(|record| json!(record.host)).unwrap_or_default();
     let labels = record.map(|record| record.labels).unwrap_or_default();
     let info = json!({"client_id": client.as_str(), "host": host, "labels": labels});
@@ -242,7 +245,7 @@ fn put_uploads<W: Write + Seek>(
     archive: &mut Archive<W>,
     store: &Store,
     folder: &str,
-    client: &ClientId,
+    client: Site,
     id: &FlowId,
 ) -> Result<(), ExportError> {
     let uploads = store.uploads(client, id)?;

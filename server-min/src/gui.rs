@@ -32,6 +32,7 @@ mod own;
 mod page;
 mod preview;
 mod routes;
+mod server_flows;
 mod session;
 mod sign_in;
 mod state;
@@ -48,13 +49,13 @@ use axum::http::HeaderName;
 use ipnet::IpNet;
 use rustls::ServerConfig;
 use tokio::sync::{Semaphore, watch};
-use troodon_vql::{Interrupt, Registry};
+use troodon_vql::Interrupt;
 
-use crate::acl::Acl;
 use crate::activity;
 use crate::limits;
 use crate::listener::Listener;
 use crate::orgs::Orgs;
+use crate::services::Services;
 
 /// What the pages need to know. The names are those of the configuration where it has one.
 pub struct Settings {
@@ -87,16 +88,6 @@ pub struct Bound {
     listener: Listener,
     tell: watch::Sender<i64>,
     shared: Arc<Shared>,
-}
-
-/// The rest of the server, as pages need it.
-pub struct Services {
-    /// All organisations. Users and sessions are in the root's store.
-    pub orgs: Arc<Orgs>,
-    /// Who may do what.
-    pub acl: Acl,
-    /// What queries in notebooks can use.
-    pub registry: Arc<Registry>,
 }
 
 /// What all requests share.

@@ -6,12 +6,12 @@
 
 mod compile;
 mod request;
+mod settings;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::{Map, Value, json};
-use troodon_proto::flow_request::Compression;
 use troodon_proto::{FlowRequest, VqlCollectorArgs};
 use troodon_vql::Permission;
 
@@ -24,17 +24,12 @@ use crate::model::door::Door;
 use crate::model::flow::NewFlow;
 use crate::model::id::{ClientId, FlowId, NameFault};
 use crate::model::notebook::CellKind;
+use crate::model::site::Site;
 use crate::store::{Store, StoreError, now_us};
 
 use compile::{Layers, compile};
 pub use request::{Collect, CompileFault, Limits, Spec};
-
-/// Bytes of uploads of one collection unless artifact or caller say otherwise.
-const MAX_UPLOAD_BYTES: u64 = 1 << 30;
-/// Seconds for which log lines are gathered.
-const LOG_BATCH_SECONDS: u64 = 2;
-/// Seconds for which event rows are gathered.
-const EVENT_WAIT_SECONDS: u64 = 120;
+use settings::{MAX_UPLOAD_BYTES, Settings};
 
 /// What an agent is asked when it enrols.
 const INTERROGATION: &str = "Generic.Client.Info";
@@ -61,18 +56,6 @@ pub enum LaunchError {
     /// The system gives no random bytes.
     #[error("no random bytes: {0}")]
     Random(#[from] getrandom::Error),
-}
-
-/// What of the configuration goes into requests.
-#[derive(Debug, Clone)]
-struct Settings {
-    compression: Compression,
-    max_logs: u64,
-    batch: Limits,
-    log_batch_time: u64,
-    log_error_regex: String,
-    event_wait: u64,
-    server_events: Vec<String>,
 }
 
 /// The definitions of all organisations.
@@ -130,24 +113,35 @@ impl Launcher {
         Ok(done)
     }
 
-    /// Queues a collection for a client; returns its id once that is durable. A running server notices by itself.
+    /// Queues a collection for a client or for the server; returns its id once that is durable. A running server notices
+    /// by itself.
     ///
     /// # Errors
     /// The caller may not, the artifacts cannot be compiled, or the client is unknown.
     pub fn launch(
         &self,
         principal: &Principal,
-        client: &ClientId,
+        site: impl Into<Site>,
         wanted: &Collect,
     ) -> Result<FlowId, LaunchError> {
-        let details = json!({"client": client.as_str(), "details": shown(wanted)});
-        let mut record = self.record(principal, Door::Collect.operation(), details);
-        if let Err(refusal) = self.allow(principal, &wanted.specs) {
+        let site = site.into();
+        let details = json!({"client": site.as_str(), "details": shown(wanted)});
+        let operation = Door::of_collecting(site).operation();
+        let mut record = self.record(principal, operation, details);
+        let allowed = match site {
+            Site::Client(_) => self.allow(principal, &wanted.specs),
+            Site::Server => self.allow_on_server(principal, &wanted.specs),
+        };
+        if let Err(refusal) = allowed {
             return self.refuse(record, refusal);
         }
-        let flow = self.flow(principal.name(), wanted)?;
+        let request = match site {
+            Site::Client(_) => self.compile(wanted)?,
+            Site::Server => self.compile_server(wanted)?,
+        };
+        let flow = new_flow(principal.name(), wanted, request)?;
         record.details["flow_id"] = flow.id.as_str().into();
-        Ok(self.store.create_flow_on_record(client, flow, record)?)
+        Ok(self.store.create_flow_on_record(site, flow, record)?)
     }
 
     /// Asks a client about its host. Nobody's rights are asked for, since nobody chooses what runs: it happens in
@@ -164,20 +158,7 @@ impl Launcher {
 
     /// A collection that is ready to be queued; nobody's rights are asked for.
     pub(crate) fn flow(&self, creator: &str, wanted: &Collect) -> Result<NewFlow, LaunchError> {
-        let mut artifacts = Vec::with_capacity(wanted.specs.len());
-        for spec in &wanted.specs {
-            artifacts.push(spec.artifact.parse()?);
-        }
-        let mut random = [0; 4];
-        getrandom::fill(&mut random)?;
-        Ok(NewFlow {
-            id: FlowId::generate(now_us() / 1_000_000, random),
-            creator: creator.to_owned(),
-            artifacts,
-            spec: shown(wanted),
-            request: self.compile(wanted)?,
-            urgent: wanted.urgent,
-        })
+        new_flow(creator, wanted, self.compile(wanted)?)
     }
 
     /// Whether the caller may launch all of these, by whatever road. A refusal is recorded as of `operation`.
@@ -243,6 +224,36 @@ impl Launcher {
         self.required(principal, &rest)
     }
 
+    /// Whether the caller may run these on the server: asked when they are queued, and again when they begin. What is basic
+    /// is so on clients only.
+    ///
+    /// # Errors
+    /// [`LaunchError::Denied`], or there is no such artifact.
+    fn allow_on_server(&self, principal: &Principal, specs: &[Spec]) -> Result<(), LaunchError> {
+        let (name, org) = (principal.name(), self.store.org());
+        self.acl.check(principal, org, Door::CollectServer.permissions()).map_err(|denied| {
+            LaunchError::Denied(format!("{name} may not collect on the server: {denied}"))
+        })?;
+        self.required(principal, &specs.iter().collect::<Vec<_>>())
+    }
+
+    /// [`Launcher::allow_on_server`] for a collection that is about to begin. A refusal is recorded.
+    ///
+    /// # Errors
+    /// Those of [`Launcher::allow_on_server`].
+    pub(crate) fn allow_beginning(
+        &self,
+        principal: &Principal,
+        flow: &FlowId,
+        specs: &[Spec],
+    ) -> Result<(), LaunchError> {
+        self.allow_on_server(principal, specs).or_else(|refusal| {
+            let details = json!({"client": Site::SERVER, "flow_id": flow.as_str()});
+            let operation = Door::CollectServer.operation();
+            self.refuse(self.record(principal, operation, details), refusal)
+        })
+    }
+
     /// Those that the caller may not launch with COLLECT_BASIC.
     fn beyond_basic<'a>(
         &self,
@@ -287,11 +298,30 @@ impl Launcher {
     /// # Errors
     /// The artifacts cannot be compiled.
     pub fn compile(&self, wanted: &Collect) -> Result<FlowRequest, CompileFault> {
+        self.compile_for(wanted, ArtifactType::Client)
+    }
+
+    /// The same for the server, where it runs with the rights of whoever asks for it and never with another's.
+    fn compile_server(&self, wanted: &Collect) -> Result<FlowRequest, CompileFault> {
+        let repository = self.repository();
+        let entries = wanted.specs.iter().filter_map(|spec| repository.get(&spec.artifact));
+        let mut artifacts = entries.map(|entry| &entry.artifact);
+        match artifacts.find(|artifact| !artifact.impersonate.is_empty()) {
+            None => self.compile_for(wanted, ArtifactType::Server),
+            Some(artifact) => Err(CompileFault::Impersonates(artifact.name.clone())),
+        }
+    }
+
+    fn compile_for(
+        &self,
+        wanted: &Collect,
+        kind: ArtifactType,
+    ) -> Result<FlowRequest, CompileFault> {
         if wanted.specs.is_empty() {
             return Err(CompileFault::Nothing);
         }
         let limits = Layers { caller: &wanted.limits, server: &self.settings.batch };
-        let actions = compile(&self.repository(), &wanted.specs, &limits, ArtifactType::Client)?;
+        let actions = compile(&self.repository(), &wanted.specs, &limits, kind)?;
         let limits = wanted.limits.over(&self.largest(&wanted.specs));
         Ok(FlowRequest {
             vql_client_actions: actions,
@@ -406,31 +436,6 @@ impl Launcher {
     }
 }
 
-impl Settings {
-    fn of(config: &Config) -> Self {
-        let Config { frontend, defaults, datastore, .. } = config;
-        let or = |value: u64, usual: u64| if value == 0 { usual } else { value };
-        Self {
-            compression: if datastore.compression == "none" {
-                Compression::None
-            } else {
-                Compression::Zlib
-            },
-            max_logs: defaults.max_logs,
-            batch: Limits {
-                max_batch_rows: defaults.max_rows,
-                max_batch_rows_buffer: defaults.max_row_buffer_size,
-                max_batch_wait: defaults.max_batch_wait,
-                ..Limits::default()
-            },
-            log_batch_time: or(frontend.resources.default_log_batch_time, LOG_BATCH_SECONDS),
-            log_error_regex: frontend.collection_error_regex.clone(),
-            event_wait: or(defaults.event_max_wait, EVENT_WAIT_SECONDS),
-            server_events: frontend.default_server_monitoring_artifacts.clone(),
-        }
-    }
-}
-
 /// A JSON value as a raw text of a query. JSON writes the quotes that would end it in another way.
 fn quoted(value: &Value) -> String {
     format!("'''{}'''", value.to_string().replace('\'', "\\u0027"))
@@ -443,6 +448,22 @@ pub struct Template {
     pub preamble: String,
     /// The cells.
     pub cells: Vec<(CellKind, String)>,
+}
+
+/// A collection with an id of its own.
+fn new_flow(creator: &str, wanted: &Collect, request: FlowRequest) -> Result<NewFlow, LaunchError> {
+    let artifacts = wanted.specs.iter().map(|spec| spec.artifact.parse());
+    let artifacts = artifacts.collect::<Result<_, _>>()?;
+    let mut random = [0; 4];
+    getrandom::fill(&mut random)?;
+    Ok(NewFlow {
+        id: FlowId::generate(now_us() / 1_000_000, random),
+        creator: creator.to_owned(),
+        artifacts,
+        spec: shown(wanted),
+        request,
+        urgent: wanted.urgent,
+    })
 }
 
 /// What was asked for, for people who look at the collection later.

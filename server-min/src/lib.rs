@@ -15,6 +15,7 @@ pub mod audit_log;
 pub mod basic;
 pub mod cli;
 pub mod clients;
+pub mod collector;
 pub mod config;
 #[cfg(test)]
 mod damaged;
@@ -44,6 +45,7 @@ pub mod reference_page;
 pub mod remote;
 pub mod serve;
 pub mod server_monitoring;
+pub mod services;
 pub mod store;
 mod stream;
 pub mod syslog;

@@ -290,6 +290,15 @@ pub const TABLE_CELL_CHARS: usize = 60;
 /// Milliseconds between two looks at a collection that a command waits for.
 pub const COLLECT_LOOK_MS: u64 = 100;
 
+/// Collections of the server that run at a time; each has a thread.
+pub const SERVER_COLLECTIONS: usize = 4;
+/// Seconds that a request of such a collection may run unless it says otherwise.
+pub const SERVER_COLLECTION_SECONDS: u64 = 600;
+/// Lines of the log of such a collection unless its request says otherwise, as on agents.
+pub const SERVER_COLLECTION_LINES: u64 = 100_000;
+/// Alerts of one query that ends; each is a write to the disk.
+pub const QUERY_ALERTS: u64 = 1000;
+
 /// Artifacts that call each other, one inside the other: more is a circle.
 pub const ARTIFACT_CALLS: usize = 10;
 /// Milliseconds until an event query of the server that has ended starts again, for the first time.

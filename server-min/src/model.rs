@@ -15,4 +15,5 @@ pub mod prefix;
 pub mod quota;
 pub mod role;
 pub mod search;
+pub mod site;
 pub mod unlock;

@@ -16,6 +16,7 @@ mod hunt;
 mod hunt_change;
 mod json;
 mod machine;
+mod messages;
 mod metadata;
 mod monitoring;
 mod notebook;
@@ -38,6 +39,7 @@ use crate::monitoring::Monitoring;
 use crate::orgs::{Org, Orgs};
 use crate::store::Store;
 
+pub use messages::Messages;
 pub use run::{QueryFault, Running, Turn, run};
 pub use session::Asked;
 

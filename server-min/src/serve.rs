@@ -17,6 +17,7 @@ use crate::api::{self, ApiError};
 use crate::artifact::{ArtifactError, Repository, undeclared};
 use crate::artifacts;
 use crate::audit_log::AuditLog;
+use crate::collector;
 use crate::config::{ClientConfig, Config, ConfigError, MonitoringConfig};
 use crate::frontend::{Frontend, FrontendError, Settings, raise_file_limit, termination};
 use crate::gui::{self, Gui};
@@ -30,6 +31,7 @@ use crate::orgs::Orgs;
 use crate::pki;
 use crate::query;
 use crate::server_monitoring;
+use crate::services::Services;
 use crate::store::{Store, StoreError};
 use crate::syslog;
 
@@ -107,18 +109,10 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     }
     orgs.root().monitoring.check()?;
     let registry = Arc::new(query::registry(config)?);
-    let calls = api::Services { orgs: Arc::clone(&orgs), acl: acl.clone(), registry };
-    let events = server_monitoring::Runner::new(server_monitoring::Services {
-        orgs: Arc::clone(&orgs),
-        acl: acl.clone(),
-        registry: Arc::clone(&calls.registry),
-    });
+    let services = Services { orgs: Arc::clone(&orgs), acl: acl.clone(), registry };
+    let events = server_monitoring::Runner::new(services.clone());
+    let collector = collector::Runner::new(services.clone());
     let pages = gui_settings(config, &settings)?;
-    let people = gui::Services {
-        orgs: Arc::clone(&orgs),
-        acl: acl.clone(),
-        registry: Arc::clone(&calls.registry),
-    };
     follow_audit(config, &orgs)?;
     follow_definitions(Arc::clone(&launcher), store.clone())?;
     raise_file_limit();
@@ -129,8 +123,8 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         lockdown: config.lockdown,
     };
     let bound = Frontend::bind_all(settings, store.clone(), orgs).await?;
-    let pages = bind_pages(pages, people).await?;
-    let api = api::Bound::bind(&api_settings(config)?, calls).await?;
+    let pages = bind_pages(pages, services.clone()).await?;
+    let api = api::Bound::bind(&api_settings(config)?, services).await?;
     let metrics = bind_metrics(config, figures).await?;
     if config.lockdown {
         tracing::warn!("the server is in lockdown");
@@ -145,7 +139,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     };
     let leaving = tokio::spawn(follow_exits(acl));
     let switch = Interrupt::new();
-    let events = events.start(switch.clone())?;
+    let queries = [events.start(switch.clone())?, collector.start(switch.clone())?];
     let api = tokio::spawn(api.serve());
     if let Some(metrics) = metrics {
         tokio::spawn(metrics.serve(told.clone()));
@@ -154,8 +148,8 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     api.abort();
     leaving.abort();
     switch.set();
-    // What event queries have yielded is stored before the end; a panic in their thread has been reported.
-    drop(tokio::task::spawn_blocking(move || events.join()).await);
+    // What queries have yielded is stored before the end; a panic in their threads has been reported.
+    drop(tokio::task::spawn_blocking(move || queries.map(|thread| thread.join())).await);
     ended?;
     tracing::info!("stopped");
     Ok(())
@@ -186,10 +180,7 @@ fn warn_of_undeclared(repository: &Repository) {
     }
 }
 
-async fn bind_pages(
-    settings: gui::Settings,
-    services: gui::Services,
-) -> Result<gui::Bound, ServeError> {
+async fn bind_pages(settings: gui::Settings, services: Services) -> Result<gui::Bound, ServeError> {
     let address = settings.bind;
     let bound = Gui::bind(settings, services).await;
     bound.map_err(|cause| ServeError::Gui { address, cause })

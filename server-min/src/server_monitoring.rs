@@ -19,10 +19,7 @@ use crate::model::monitoring::{ServerWatch, ServerWatchList, Watch};
 use crate::store::setting::{self, Setting};
 use crate::store::{Store, StoreError, audit, now_us};
 
-pub use runner::{Runner, Services};
-
-/// Where alerts go, of clients and of the server.
-pub const ALERTS: &str = "Server.Internal.Alerts";
+pub use runner::Runner;
 
 /// Why the list does not change.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +33,6 @@ pub enum ServerMonitoringError {
     /// The artifact cannot run on the server.
     #[error(transparent)]
     Compile(#[from] CompileFault),
-    /// The artifact would run as somebody else.
-    #[error("artifact `{0}` has `impersonate`: event queries run as whoever adds them")]
-    Impersonates(String),
     /// It is not on the list.
     #[error("`{0}` does not run on the server; `monitoring server list` shows what does")]
     Absent(String),
@@ -82,7 +76,7 @@ pub fn add(
     };
     launcher.allow_call(actor.principal(), &artifact)?;
     if requests.iter().any(|request| !request.effective_principal.is_empty()) {
-        return Err(ServerMonitoringError::Impersonates(artifact));
+        return Err(CompileFault::Impersonates(artifact).into());
     }
     let owner = match actor.principal() {
         Principal::Server { .. } => None,

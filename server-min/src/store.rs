@@ -25,6 +25,7 @@ mod schema;
 pub mod search;
 pub(crate) mod second_factor;
 pub mod server_event;
+mod server_flow;
 pub mod session;
 pub mod setting;
 pub mod statistics;
@@ -44,6 +45,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::limits;
 use crate::model::id::{NameFault, OrgId};
 use crate::model::quota::Quotas;
+pub(crate) use server_flow::Brought;
 use setting::Setting;
 use writer::Writer;
 

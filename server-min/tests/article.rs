@@ -21,6 +21,7 @@ use troodon_server::config::Config;
 use troodon_server::launcher::{Collect, Launcher, Spec};
 use troodon_server::model::id::OrgId;
 use troodon_server::model::role::Role;
+use troodon_server::model::site::Site;
 use troodon_vql::Permission;
 
 const POWERSHELL: &str = "\
@@ -104,7 +105,7 @@ fn an_investigator_runs_the_wrapper_and_not_what_it_wraps() {
     let investigator = Principal::User { name: "investigator".parse().unwrap() };
     let collect = |artifact: &str| {
         let wanted = Collect { specs: vec![Spec::of(artifact)], ..Collect::default() };
-        launcher.launch(&investigator, &CLIENT.parse().unwrap(), &wanted)
+        launcher.launch(&investigator, CLIENT.parse::<Site>().unwrap(), &wanted)
     };
     let why = collect("Windows.System.PowerShell").unwrap_err().to_string();
     assert!(

@@ -18,6 +18,7 @@ use troodon_server::acl::Principal;
 use troodon_server::launcher::{Collect, Spec};
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::Role;
+use troodon_server::model::site::Site;
 
 /// Requires EXECVE.
 const COMMAND: &str = "Linux.Sys.Command";
@@ -33,7 +34,7 @@ fn collect(bench: &Bench, who: &Principal, artifacts: &[&str]) -> Result<(), Str
     let specs = artifacts.iter().copied().map(Spec::of).collect();
     let wanted = Collect { specs, ..Collect::default() };
     let orgs = bench.orgs(false);
-    let done = orgs.root().launcher.launch(who, &CLIENT.parse().unwrap(), &wanted);
+    let done = orgs.root().launcher.launch(who, CLIENT.parse::<Site>().unwrap(), &wanted);
     done.map(drop).map_err(|error| error.to_string())
 }
 
@@ -86,6 +87,6 @@ fn in_lockdown_nobody_collects_what_is_basic() {
     mark(&bench, Who::Role(Role::Administrator), COMMAND, true);
     let orgs = bench.orgs(true);
     let wanted = Collect { specs: vec![Spec::of(COMMAND)], ..Collect::default() };
-    let done = orgs.root().launcher.launch(&beth, &CLIENT.parse().unwrap(), &wanted);
+    let done = orgs.root().launcher.launch(&beth, CLIENT.parse::<Site>().unwrap(), &wanted);
     assert!(done.unwrap_err().to_string().contains("Server locked down"));
 }

@@ -284,26 +284,26 @@ fn server() -> Principal {
 
 #[test]
 fn the_door_refuses_users_without_a_policy_and_lockdown() {
-    let client = "C.0123456789abcdef".parse().unwrap();
+    let client: ClientId = "C.0123456789abcdef".parse().unwrap();
     let user = Principal::User { name: "joe".parse().unwrap() };
     let open = bench();
-    let refused = open.launcher.launch(&user, &client, &wanted(&["Test.Typed"])).unwrap_err();
+    let refused = open.launcher.launch(&user, client, &wanted(&["Test.Typed"])).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "PermissionDenied: joe may not collect from clients: [COLLECT_CLIENT]"
     );
     let locked = bench_with(&Config { lockdown: true, ..Config::default() });
-    let refused = locked.launcher.launch(&server(), &client, &wanted(&["Test.Typed"])).unwrap_err();
+    let refused = locked.launcher.launch(&server(), client, &wanted(&["Test.Typed"])).unwrap_err();
     assert!(refused.to_string().contains("Server locked down: [COLLECT_CLIENT]"), "{refused}");
 }
 
 #[test]
 fn the_door_asks_for_what_the_launched_artifact_requires() {
-    let client = "C.0123456789abcdef".parse().unwrap();
+    let client: ClientId = "C.0123456789abcdef".parse().unwrap();
     let mut config = Config { lockdown: true, ..Config::default() };
     config.security.lockdown_denied_permissions = vec!["EXECVE".into()];
     let bench = bench_with(&config);
-    let launch = |name: &str| bench.launcher.launch(&server(), &client, &wanted(&[name]));
+    let launch = |name: &str| bench.launcher.launch(&server(), client, &wanted(&[name]));
     let refused = launch("Linux.Sys.Command").unwrap_err().to_string();
     assert_eq!(
         refused,
@@ -348,15 +348,15 @@ fn a_wrapper_gives_one_use_of_a_strong_artifact_to_those_who_may_not_launch_it()
     let launcher = Launcher::new(&config, Arc::new(repository), store.clone(), acl);
     let ivan = Principal::User { name: ivan };
     let refused =
-        launcher.launch(&ivan, &client, &wanted(&["Linux.Sys.Command"])).unwrap_err().to_string();
+        launcher.launch(&ivan, client, &wanted(&["Linux.Sys.Command"])).unwrap_err().to_string();
     assert_eq!(
         refused,
         "PermissionDenied: ivan may not collect Linux.Sys.Command: Permission denied: [EXECVE]"
     );
     let both = wanted(&["Custom.SafeListing", "Linux.Sys.Command"]);
-    launcher.launch(&ivan, &client, &both).unwrap_err();
-    let flow = launcher.launch(&ivan, &client, &wanted(&["Custom.SafeListing"])).unwrap();
-    assert_eq!(store.flow(&client, &flow).unwrap().creator, "ivan");
+    launcher.launch(&ivan, client, &both).unwrap_err();
+    let flow = launcher.launch(&ivan, client, &wanted(&["Custom.SafeListing"])).unwrap();
+    assert_eq!(store.flow(client, &flow).unwrap().creator, "ivan");
     let records = store.audit_records(0, 10).unwrap();
     let told: Vec<_> = records
         .iter()

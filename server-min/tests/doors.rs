@@ -76,7 +76,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("accessor", "file", "FILESYSTEM_READ"),
     ("function", "add_client_monitoring", "COLLECT_CLIENT"),
     ("function", "add_server_monitoring", "COLLECT_SERVER"),
-    ("function", "cancel_flow", "COLLECT_CLIENT"),
+    ("function", "cancel_flow", "ANY_QUERY"),
     ("function", "client_info", "READ_RESULTS"),
     ("function", "client_metadata", "READ_RESULTS"),
     ("function", "client_set_metadata", "LABEL_CLIENT"),
@@ -217,6 +217,20 @@ const COMMANDS: &[(&str, &str, &str, &[&str])] = &[
     ),
 ];
 
+/// Commands that need something else where the server stands in the place of a client.
+const OF_THE_SERVER: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "artifacts collect",
+        "READ_RESULTS COLLECT_SERVER",
+        "ReadResults ScheduleFlow",
+        &["Generic.Client.Info", "--client_id", "server"],
+    ),
+    ("flow list", "READ_RESULTS", "ReadResults", &["server"]),
+    ("flow cancel", "COLLECT_SERVER", "CancelFlow", &["server", FLOW]),
+    ("flow delete", "DELETE_RESULTS", "delete_flow", &["server", FLOW]),
+    ("flow export", "PREPARE_RESULTS", "CreateDownload", &["server", FLOW, "/dev/null/x"]),
+];
+
 /// Those of `needs` that somebody lacks, and the words in which that is said.
 fn lacking(who: Who, needs: &str, lockdown: bool, elsewhere: bool) -> Option<String> {
     let held = |one: &str| {
@@ -347,7 +361,7 @@ fn every_command_has_a_gate_and_is_in_the_table() {
 fn every_command_allows_whom_the_table_says() {
     let bench = Bench::new();
     let mut tried = 0;
-    for &(command, needs, operations, arguments) in COMMANDS {
+    for &(command, needs, operations, arguments) in COMMANDS.iter().chain(OF_THE_SERVER) {
         for who in Who::all() {
             let Some(user) = who.user() else { continue };
             match needs {

@@ -19,13 +19,15 @@ use troodon_server::acl::{Acl, Principal};
 use troodon_server::actor::Actor;
 use troodon_server::artifact::{Origin, Repository};
 use troodon_server::config::Config;
+use troodon_server::events::ALERTS;
 use troodon_server::model::id::OrgId;
 use troodon_server::model::monitoring::Watch;
 use troodon_server::model::policy::Policy;
 use troodon_server::model::role::Role;
 use troodon_server::orgs::Orgs;
 use troodon_server::query;
-use troodon_server::server_monitoring::{self, Runner, ServerMonitoringError, Services};
+use troodon_server::server_monitoring::{self, Runner, ServerMonitoringError};
+use troodon_server::services::Services;
 use troodon_server::store::Store;
 use troodon_vql::Interrupt;
 
@@ -173,7 +175,7 @@ fn a_query_that_ends_starts_again_and_an_alert_of_it_is_kept_as_one() {
     bench.wait("the second start", || (bench.rows("Test.Short/A").len() >= 2).then_some(()));
     let said = bench.messages("Test.Short/A");
     assert!(said.iter().any(|line| line.ends_with("starts again in 1 s")), "{said:?}");
-    let alert = bench.wait("an alert", || bench.rows(server_monitoring::ALERTS).pop());
+    let alert = bench.wait("an alert", || bench.rows(ALERTS).pop());
     assert_eq!(alert["event"]["name"], "fire");
     server_monitoring::remove(&bench.server(), &bench.services.orgs.root().launcher, "Test.Short")
         .unwrap();

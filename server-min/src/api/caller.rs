@@ -9,12 +9,12 @@ use x509_cert::der::Decode;
 use x509_cert::der::asn1::{PrintableStringRef, Utf8StringRef};
 use x509_cert::der::oid::db::rfc4519::CN;
 
-use super::Services;
 use crate::acl::Principal;
 use crate::actor::{ActError, Actor};
 use crate::model::decision::Standing;
 use crate::model::id::{OrgId, UserName};
 use crate::orgs::Org;
+use crate::services::Services;
 use crate::store::StoreError;
 
 /// The holder of the certificate of a connection. Only [`name_in`] makes one, and only from a certificate that TLS has

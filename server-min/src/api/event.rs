@@ -3,11 +3,12 @@
 use tonic::Status;
 use troodon_vql::Permission;
 
+use super::caller;
 use super::generated::PushEventRequest;
-use super::{Services, caller};
 use crate::acl::Principal;
 use crate::events;
 use crate::model::id::ArtifactName;
+use crate::services::Services;
 
 /// Keeps the rows of a request. Its right is a list of queues in the policy of whoever sends them.
 pub(super) fn keep(

@@ -6,19 +6,21 @@ use std::os::unix::fs::FileExt;
 use serde_json::json;
 use tonic::Status;
 
+use super::caller;
 use super::generated::VfsFileBuffer;
-use super::{Services, caller};
 use crate::acl::Principal;
 use crate::limits;
 use crate::model::door::Door;
-use crate::model::id::{ClientId, FlowId, HuntId};
+use crate::model::id::{FlowId, HuntId};
+use crate::model::site::Site;
+use crate::services::Services;
 use crate::store::{Store, StoreError};
 
 /// A stored file, as its parts name it: never a path on this host.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
-    Upload { client: ClientId, flow: FlowId, upload: u64 },
-    FlowDownload(ClientId, FlowId),
+    Upload { client: Site, flow: FlowId, upload: u64 },
+    FlowDownload(Site, FlowId),
     HuntDownload(HuntId),
 }
 
@@ -107,6 +109,7 @@ mod tests {
         let known = "/clients/C.0123456789abcdef/collections/F.ABC/uploads/7-passwd";
         assert_eq!(found(known), Some(7));
         assert_eq!(found("clients/C.0123456789abcdef/collections/F.ABC/uploads/7"), Some(7));
+        assert_eq!(found("clients/server/collections/F.ABC/uploads/7-passwd"), Some(7));
         assert_eq!(found("/downloads/C.0123456789abcdef/F.ABC/x.zip"), Some(1000));
         assert_eq!(found("downloads/hunts/H.ABC/H.ABC.zip"), Some(2000));
         for other in [

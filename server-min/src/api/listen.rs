@@ -14,9 +14,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::generated::api_server::ApiServer;
-use super::{Api, Services, Settings, caller};
+use super::{Api, Settings, caller};
 use crate::frontend::{FrontendError, TlsWishes, server_tls};
 use crate::limits;
+use crate::services::Services;
 
 /// Why the API does not start.
 #[derive(Debug, thiserror::Error)]

@@ -11,11 +11,12 @@ use troodon_proto::VqlCollectorArgs;
 use troodon_vql::{Interrupt, Level, LogSink, json as vql_json};
 
 use super::rows::{Batches, Shape};
-use super::{Answers, Services, caller};
+use super::{Answers, caller};
 use crate::acl::Principal;
 use crate::limits;
 use crate::model::door::Door;
 use crate::query::{self, Backend};
+use crate::services::Services;
 use crate::store::now_us;
 
 /// What a query says while it runs.

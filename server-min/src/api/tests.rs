@@ -8,7 +8,7 @@ use troodon_proto::{VqlCollectorArgs, VqlRequest};
 
 use super::caller::{self, Holder};
 use super::generated::{PushEventRequest, VfsFileBuffer};
-use super::{Services, event, file, query};
+use super::{event, file, query};
 use crate::account::{Accounts, Grant};
 use crate::acl::{Acl, Principal};
 use crate::artifact::Repository;
@@ -17,6 +17,7 @@ use crate::model::id::{OrgId, UserName};
 use crate::model::policy::Policy;
 use crate::model::role::Role;
 use crate::orgs::{NewOrg, Orgs};
+use crate::services::Services;
 use crate::store::Store;
 
 const QUEUE: &str = "Server.Test";

@@ -24,7 +24,7 @@ pub(super) enum ArtifactsCommand {
     /// Say which artifacts are basic: who has COLLECT_BASIC may collect those, whatever they require
     #[command(subcommand)]
     Basic(Basic),
-    /// Run an artifact on a client, wait, and print its rows
+    /// Run an artifact on a client or on the server, wait, and print its rows
     Collect(Collect),
     /// List the files that a collection sent, or copy them out of the server
     Uploads(Uploads),

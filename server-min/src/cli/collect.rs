@@ -12,7 +12,8 @@ use crate::launcher::{self, Limits, Spec};
 use crate::limits::COLLECT_LOOK_MS;
 use crate::model::door::Door;
 use crate::model::flow::{Flow, FlowState};
-use crate::model::id::{ClientId, FlowId};
+use crate::model::id::FlowId;
+use crate::model::site::Site;
 use crate::store::{Store, now_us};
 
 use super::Invocation;
@@ -23,9 +24,9 @@ use super::rows::{Format, Row, RowWriter};
 pub(super) struct Collect {
     /// The artifact
     name: String,
-    /// The client, as C.0123456789abcdef
+    /// The client, as C.0123456789abcdef, or `server`
     #[arg(long = "client_id", alias = "client-id", value_name = "ID")]
-    client: ClientId,
+    client: Site,
     /// A parameter; may be repeated
     #[arg(long = "args", value_name = "NAME=VALUE", value_parser = pair)]
     arguments: Vec<(String, String)>,
@@ -68,7 +69,7 @@ pub(super) fn run(invocation: &Invocation, options: &Collect) -> Result<()> {
         urgent: false,
     };
     if options.no_wait {
-        let flow = launcher.launch(principal, &options.client, &wanted)?;
+        let flow = launcher.launch(principal, options.client, &wanted)?;
         return super::print(&format!("{flow}\n"));
     }
     let client = options.client.as_str();
@@ -77,7 +78,7 @@ pub(super) fn run(invocation: &Invocation, options: &Collect) -> Result<()> {
     let (waiter, ended) = runtime.block_on(async {
         // Ctrl-C is heard from here on: once there is a collection, it must not go on by itself.
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-        let flow = launcher.launch(principal, &options.client, &wanted)?;
+        let flow = launcher.launch(principal, options.client, &wanted)?;
         let waiter = Waiter { store: store.clone(), client: options.client, flow };
         let ended = waiter.wait(interrupt, principal.name()).await?;
         Ok::<_, anyhow::Error>((waiter, ended))
@@ -92,7 +93,7 @@ pub(super) fn run(invocation: &Invocation, options: &Collect) -> Result<()> {
 /// A collection that somebody sits and waits for.
 struct Waiter {
     store: Store,
-    client: ClientId,
+    client: Site,
     flow: FlowId,
 }
 
@@ -101,7 +102,7 @@ impl Waiter {
     async fn wait(&self, mut interrupt: UnixSignal, principal: &str) -> Result<Flow> {
         let mut progress = Progress::new(&self.flow);
         loop {
-            let flow = self.store.flow(&self.client, &self.flow)?;
+            let flow = self.store.flow(self.client, &self.flow)?;
             let state = flow.state(now_us());
             progress.show(state, &flow)?;
             // Rows and logs come before the end, or together with it.
@@ -113,7 +114,7 @@ impl Waiter {
                 () = tokio::time::sleep(Duration::from_millis(COLLECT_LOOK_MS)) => {}
                 _ = interrupt.recv() => {
                     progress.end()?;
-                    self.store.cancel_flow(&self.client, &self.flow, principal)?;
+                    self.store.cancel_flow(self.client, &self.flow, principal)?;
                     bail!("{} is cancelled", self.flow);
                 }
             }
@@ -123,10 +124,10 @@ impl Waiter {
     /// Rows to the standard output, the agent's warnings to the standard error. When there are several tables, each row
     /// says in `_Source` from which it is.
     fn print(&self, format: Format) -> Result<()> {
-        let sets = self.store.results(&self.client, &self.flow)?;
+        let sets = self.store.results(self.client, &self.flow)?;
         let mut writer = RowWriter::new(std::io::stdout().lock(), format);
         for set in &sets {
-            for line in self.store.rows(&self.client, &self.flow, &set.name, 0)? {
+            for line in self.store.rows(self.client, &self.flow, &set.name, 0)? {
                 let mut row: Row = serde_json::from_slice(&line?)?;
                 if sets.len() > 1 {
                     row.insert("_Source".into(), Value::from(set.name.as_str()));
@@ -135,7 +136,7 @@ impl Waiter {
             }
         }
         writer.finish().context("the standard output cannot be written")?;
-        for line in self.store.logs(&self.client, &self.flow, 0)? {
+        for line in self.store.logs(self.client, &self.flow, 0)? {
             let line: Row = serde_json::from_slice(&line?)?;
             let field = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
             if ["ERROR", "WARN", "ALERT"].contains(&field("level")) {
@@ -160,6 +161,7 @@ impl<'a> Progress<'a> {
 
     fn show(&mut self, state: FlowState, flow: &Flow) -> Result<()> {
         let text = match state {
+            FlowState::Running if flow.site == Site::Server => "waiting for the server".to_owned(),
             FlowState::Running => "waiting for the client to connect".to_owned(),
             FlowState::Waiting => "delivered".to_owned(),
             FlowState::Unresponsive => "the client is silent".to_owned(),

@@ -16,15 +16,16 @@ use crate::flows;
 use crate::limits::QUERY_FLOWS;
 use crate::model::door::Door;
 use crate::model::flow::Flow;
-use crate::model::id::{ArtifactName, ClientId, FlowId};
+use crate::model::id::{ArtifactName, FlowId};
+use crate::model::site::Site;
 use crate::store::now_us;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FlowCommand {
-    /// List the collections of a client, latest first
+    /// List the collections of a client or of the server, latest first
     List {
-        /// As C.0123456789abcdef
-        client: ClientId,
+        /// As C.0123456789abcdef, or `server`
+        client: Site,
         /// How they are printed
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
@@ -44,8 +45,8 @@ pub(super) enum FlowCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct Which {
-    /// As C.0123456789abcdef
-    client: ClientId,
+    /// As C.0123456789abcdef, or `server`
+    client: Site,
     /// As F.ABCDEFGHIJKLM
     flow: FlowId,
 }
@@ -64,7 +65,7 @@ pub(super) struct Target {
 pub(super) fn run(invocation: &Invocation, command: &FlowCommand) -> Result<()> {
     let console = Console::open(invocation)?;
     match command {
-        FlowCommand::List { client, format } => list(&console, client, *format),
+        FlowCommand::List { client, format } => list(&console, *client, *format),
         FlowCommand::Cancel(Which { client, flow }) => {
             if !flows::cancel(&console.actor(), client, flow)? {
                 bail!("{flow} is over already");
@@ -114,7 +115,7 @@ fn password() -> Result<Zeroizing<String>> {
     Ok(Zeroizing::new(password.to_owned()))
 }
 
-fn list(console: &Console, client: &ClientId, format: Format) -> Result<()> {
+fn list(console: &Console, client: Site, format: Format) -> Result<()> {
     console.enter(Door::Results, json!({"client_id": client.as_str()}))?;
     let mut writer = RowWriter::new(stdout().lock(), format);
     let mut skip = 0;

@@ -10,7 +10,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::model::door::Door;
-use crate::model::id::{ClientId, FlowId};
+use crate::model::id::FlowId;
+use crate::model::site::Site;
 use crate::store::upload::Upload;
 
 use super::Invocation;
@@ -23,9 +24,9 @@ const NAME_CHARS: usize = 80;
 pub(super) struct Uploads {
     /// The collection, as F.ABCDEFGHIJKLM
     flow: FlowId,
-    /// The client, as C.0123456789abcdef
+    /// The client, as C.0123456789abcdef, or `server`
     #[arg(long = "client_id", alias = "client-id", value_name = "ID")]
-    client: ClientId,
+    client: Site,
     /// Copy the files into this folder; without it they are only listed
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,

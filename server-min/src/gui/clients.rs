@@ -18,6 +18,7 @@ use crate::model::door::Door;
 use crate::model::flow::Flow;
 use crate::model::id::{ArtifactName, ClientId};
 use crate::model::search::Search;
+use crate::model::site::Site;
 use crate::store::now_us;
 use crate::store::search::Cursor;
 
@@ -132,7 +133,7 @@ pub(super) async fn show(
         visitor.look(Door::ShowClients)?;
         let store = visitor.store();
         let client = store.client(&id)?.ok_or_else(|| missing(&id))?;
-        let flows = store.flows(&id, part.skip, limits::LINES_PER_PAGE)?;
+        let flows = store.flows(id, part.skip, limits::LINES_PER_PAGE)?;
         let is_full = flows.len() == limits::LINES_PER_PAGE;
         let show = Show {
             frame: Frame::of(&visitor),
@@ -171,6 +172,11 @@ pub(super) async fn delete(
 /// The id in an address.
 pub(super) fn client_id(text: &str) -> Result<ClientId, Fault> {
     ClientId::parse(text).map_err(|_| Fault::Missing(format!("`{text}` is no id of a client.")))
+}
+
+/// The same where the server may stand as well.
+pub(super) fn site(text: &str) -> Result<Site, Fault> {
+    text.parse().map_err(|_| Fault::Missing(format!("`{text}` is no id of a client.")))
 }
 
 pub(super) fn missing(id: &ClientId) -> Fault {

@@ -159,9 +159,7 @@ impl From<ServerMonitoringError> for Fault {
             ServerMonitoringError::Launch(error) => error.into(),
             ServerMonitoringError::Store(error) => error.into(),
             ServerMonitoringError::Absent(_) => Self::Missing(error.to_string()),
-            ServerMonitoringError::Compile(_) | ServerMonitoringError::Impersonates(_) => {
-                Self::Wrong(error.to_string())
-            }
+            ServerMonitoringError::Compile(_) => Self::Wrong(error.to_string()),
         }
     }
 }

@@ -11,16 +11,18 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::clients::{Summary, client_id};
+use super::clients::{Summary, site};
 use super::download::{self, Format};
 use super::fault::Fault;
 use super::page::{self, Frame};
 use super::table::{Table, View, cell};
 use super::time::Moment;
 use super::visitor::Visitor;
+use crate::flows;
 use crate::limits;
 use crate::model::door::Door;
-use crate::model::id::{ArtifactName, ClientId, FlowId};
+use crate::model::id::{ArtifactName, FlowId};
+use crate::model::site::Site;
 use crate::store::result::ResultSet;
 use crate::store::upload::Upload;
 use crate::stream::{self, Pieces};
@@ -29,7 +31,7 @@ use crate::stream::{self, Pieces};
 #[template(path = "flow.html")]
 struct Show {
     frame: Frame,
-    client: ClientId,
+    client: Site,
     summary: Summary,
     status: String,
     is_over: bool,
@@ -60,22 +62,22 @@ pub(super) async fn show(
             .actor()
             .enter(Door::Results, json!({"client": client.as_str(), "flow_id": id.as_str()}))?;
         let store = visitor.store();
-        let flow = store.flow(&client, &id)?;
-        let results = store.results(&client, &id)?;
+        let flow = store.flow(client, &id)?;
+        let results = store.results(client, &id)?;
         let chosen = match &view.name {
             Some(name) => results.iter().find(|set| set.name.as_str() == name),
             None => results.first(),
         };
-        let table = chosen.map(|set| table(&visitor, &client, &id, set, &view)).transpose()?;
+        let table = chosen.map(|set| table(&visitor, client, &id, set, &view)).transpose()?;
         let is_over = flow.complete;
         let show = Show {
             frame: Frame::of(&visitor),
             client,
             status: flow.status().to_owned(),
             active: Moment(flow.active_us),
-            log: log(&visitor, &client, &id)?,
-            uploads: store.uploads(&client, &id)?,
-            may_cancel: !is_over && visitor.may(Door::Cancel),
+            log: log(&visitor, client, &id)?,
+            uploads: store.uploads(client, &id)?,
+            may_cancel: !is_over && visitor.may(Door::of_cancelling(client)),
             may_upload: visitor.may(Door::Uploads),
             summary: Summary::of(flow),
             is_over,
@@ -87,14 +89,14 @@ pub(super) async fn show(
     tokio::task::spawn_blocking(work).await?
 }
 
-fn ids(client: &str, flow: &str) -> Result<(ClientId, FlowId), Fault> {
+fn ids(client: &str, flow: &str) -> Result<(Site, FlowId), Fault> {
     let gone = |_| Fault::Missing(format!("`{flow}` is no id of a collection."));
-    Ok((client_id(client)?, flow.parse().map_err(gone)?))
+    Ok((site(client)?, flow.parse().map_err(gone)?))
 }
 
 fn table(
     visitor: &Visitor,
-    client: &ClientId,
+    client: Site,
     flow: &FlowId,
     set: &ResultSet,
     view: &View,
@@ -108,7 +110,7 @@ fn table(
     Ok(table)
 }
 
-fn log(visitor: &Visitor, client: &ClientId, flow: &FlowId) -> Result<Vec<LogLine>, Fault> {
+fn log(visitor: &Visitor, client: Site, flow: &FlowId) -> Result<Vec<LogLine>, Fault> {
     let lines = visitor.store().logs(client, flow, 0)?.take(limits::LINES_PER_PAGE);
     lines.map(|line| Ok(log_line(&line?))).collect()
 }
@@ -138,9 +140,8 @@ pub(super) async fn cancel(
     visitor.sent(&form.csrf)?;
     let place = format!("{}/clients/{client}/flows/{id}", visitor.settings().base_path);
     let work = move || {
-        visitor.look(Door::Cancel)?;
-        // The store keeps the record of the cancellation in its transaction.
-        Ok::<_, Fault>(visitor.store().cancel_flow(&client, &id, visitor.name().as_str())?)
+        // Who was too late finds it over.
+        Ok::<_, Fault>(flows::cancel(visitor.actor(), client, &id).map(drop)?)
     };
     tokio::task::spawn_blocking(work).await??;
     Ok(Redirect::to(&place).into_response())
@@ -170,11 +171,11 @@ pub(super) async fn download(
         let details = json!({"client": of_client.as_str(), "flow_id": of_flow.as_str()});
         visitor.store().audit(visitor.actor().enter(Door::Results, details)?)?;
         // What is not there is said before anything is sent.
-        visitor.store().rows(&of_client, &of_flow, &name, 0)?;
+        visitor.store().rows(of_client, &of_flow, &name, 0)?;
         Ok::<_, Fault>(())
     };
     tokio::task::spawn_blocking(enter).await??;
-    download::rows(&file, wanted.format, move || store.rows(&client, &id, &wanted_name, 0))
+    download::rows(&file, wanted.format, move || store.rows(client, &id, &wanted_name, 0))
 }
 
 /// The bytes of a file that an agent sent.
@@ -187,11 +188,11 @@ pub(super) async fn upload(
         let about = json!({"client": client.as_str(), "flow_id": id.as_str(), "upload": number});
         let record = visitor.actor().enter(Door::Uploads, about)?;
         visitor.store().audit(record)?;
-        let uploads = visitor.store().uploads(&client, &id)?;
+        let uploads = visitor.store().uploads(client, &id)?;
         let upload = uploads.into_iter().find(|upload| upload.number == number);
         let gone = || Fault::Missing(format!("{id} has no file {number}."));
         let upload = upload.ok_or_else(gone)?;
-        Ok::<_, Fault>((visitor.store().open_upload(&client, &id, number)?, upload))
+        Ok::<_, Fault>((visitor.store().open_upload(client, &id, number)?, upload))
     };
     let (file, upload) = tokio::task::spawn_blocking(open).await??;
     let name = upload.components.last().unwrap_or(&upload.path).clone();

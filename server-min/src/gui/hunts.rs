@@ -284,7 +284,7 @@ fn with_client(row: &HuntRow) -> bytes::Bytes {
 fn result_names(store: &Store, id: &HuntId) -> Result<Vec<ArtifactName>, StoreError> {
     let mut names = Vec::new();
     for one in store.participants(id, None, NAMING_CLIENTS)? {
-        match store.results(&one.client, &one.flow) {
+        match store.results(one.client, &one.flow) {
             Ok(found) => {
                 for set in found {
                     if !names.contains(&set.name) {
@@ -377,7 +377,7 @@ struct Joined {
 impl Joined {
     fn of(store: &Store, one: Participant) -> Result<Self, StoreError> {
         let host = store.client(&one.client)?.map(|client| client.host.hostname);
-        let (state, status, rows) = match store.flow(&one.client, &one.flow) {
+        let (state, status, rows) = match store.flow(one.client, &one.flow) {
             Ok(flow) => (flow.state(now_us()).name(), flow.status().to_owned(), flow.totals().rows),
             Err(StoreError::NoFlow { .. }) => ("deleted", String::new(), 0),
             Err(other) => return Err(other),

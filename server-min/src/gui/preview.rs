@@ -9,13 +9,14 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::clients::client_id;
+use super::clients::site;
 use super::fault::Fault;
 use super::page::{self, Frame};
 use super::visitor::Visitor;
 use crate::limits;
 use crate::model::door::Door;
-use crate::model::id::{ClientId, FlowId};
+use crate::model::id::FlowId;
+use crate::model::site::Site;
 use crate::store::upload::Upload;
 
 /// Bytes on a line.
@@ -25,7 +26,7 @@ const LINE: usize = 16;
 #[template(path = "preview.html")]
 struct Show {
     frame: Frame,
-    client: ClientId,
+    client: Site,
     flow: FlowId,
     upload: Upload,
     at: u64,
@@ -55,7 +56,7 @@ pub(super) async fn show(
     Path((client, flow, number)): Path<(String, String, u64)>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Fault> {
-    let client = client_id(&client)?;
+    let client = site(&client)?;
     let gone = |_| Fault::Missing(format!("`{flow}` is no id of a collection."));
     let id: FlowId = flow.parse().map_err(gone)?;
     let work = move || {
@@ -64,13 +65,13 @@ pub(super) async fn show(
         });
         let store = visitor.store();
         store.audit(visitor.actor().enter(Door::Uploads, about)?)?;
-        let mut uploads = store.uploads(&client, &id)?.into_iter();
+        let mut uploads = store.uploads(client, &id)?.into_iter();
         let upload = uploads.find(|upload| upload.number == number);
         let upload = upload.ok_or_else(|| Fault::Missing(format!("{id} has no file {number}.")))?;
         let page = u64::try_from(limits::PREVIEW_BYTES).unwrap_or(u64::MAX);
         // Pages begin at a line, so that offsets are those that other programs show.
         let at = wanted.at.min(upload.stored) / LINE as u64 * LINE as u64;
-        let mut file = store.open_upload(&client, &id, number).map_err(Fault::from)?;
+        let mut file = store.open_upload(client, &id, number).map_err(Fault::from)?;
         let read = || {
             let mut bytes = Vec::new();
             file.seek(SeekFrom::Start(at))?;

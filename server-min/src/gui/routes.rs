@@ -13,8 +13,8 @@ use axum::routing::{get, post};
 use super::fault::Fault;
 use super::{
     Shared, artifacts, asset, audit, clients, collect, editor, events, flow, hunts, labels, live,
-    lockdown, monitoring, notebook, notebooks, organisation, overview, own, page, preview, sign_in,
-    state, users,
+    lockdown, monitoring, notebook, notebooks, organisation, overview, own, page, preview,
+    server_flows, sign_in, state, users,
 };
 use crate::limits;
 
@@ -26,6 +26,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/sign-in", get(sign_in::show).post(sign_in::check))
         .route("/sign-in/code", post(sign_in::check_code))
         .route("/sign-out", post(sign_in::leave))
+        .route("/clients/server", get(server_flows::show))
         .route("/clients/{client}", get(clients::show))
         .route("/clients/labels", post(labels::ticked))
         .route("/clients/{client}/label", post(labels::one))
@@ -70,18 +71,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/lockdown/approve", post(lockdown::approve))
         .route("/lockdown/end", post(lockdown::end))
         .route("/organisation", post(organisation::choose))
-        .route("/account", get(own::show))
-        .route("/account/password", post(own::set_password))
-        .route("/account/sessions", post(own::end_session))
-        .route("/account/second-factor", post(own::begin_factor))
-        .route("/account/second-factor/confirm", post(own::confirm_factor))
-        .route("/account/second-factor/end", post(own::end_factor))
-        .route("/users", get(users::list).post(users::add))
-        .route("/users/{user}", get(users::show))
-        .route("/users/{user}/rights", post(users::grant))
-        .route("/users/{user}/password", post(users::set_password))
-        .route("/users/{user}/second-factor", post(users::take_factor))
-        .route("/users/{user}/lock", post(users::lock))
+        .merge(people())
         .route("/server", get(state::show))
         .route("/audit", get(audit::show))
         .route("/style.css", get(asset::style))
@@ -100,6 +90,23 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .layer(DefaultBodyLimit::max(limits::FORM_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))
         .with_state(shared)
+}
+
+/// The pages about those who sign in.
+fn people() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/account", get(own::show))
+        .route("/account/password", post(own::set_password))
+        .route("/account/sessions", post(own::end_session))
+        .route("/account/second-factor", post(own::begin_factor))
+        .route("/account/second-factor/confirm", post(own::confirm_factor))
+        .route("/account/second-factor/end", post(own::end_factor))
+        .route("/users", get(users::list).post(users::add))
+        .route("/users/{user}", get(users::show))
+        .route("/users/{user}/rights", post(users::grant))
+        .route("/users/{user}/password", post(users::set_password))
+        .route("/users/{user}/second-factor", post(users::take_factor))
+        .route("/users/{user}/lock", post(users::lock))
 }
 
 async fn missing() -> Fault {

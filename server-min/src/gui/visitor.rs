@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use super::session::{self, Open};
-use super::{Services, Settings, Shared};
+use super::{Settings, Shared};
 use crate::acl::{Acl, Principal};
 use crate::actor::Actor;
 use crate::launcher::Launcher;
@@ -21,6 +21,7 @@ use crate::monitoring::Monitoring;
 use crate::notebooks;
 use crate::orgs::{Org, Orgs};
 use crate::query::Backend;
+use crate::services::Services;
 use crate::store::org::OrgRecord;
 use crate::store::session::{self as kept_session, Session};
 use crate::store::{Store, StoreError, now_us};

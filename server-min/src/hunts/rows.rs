@@ -55,7 +55,7 @@ impl HuntRows {
             }
             let Some(next) = self.participant()? else { return Ok(None) };
             if self.name.is_none() || self.skip > 0 {
-                let found = match self.store.results(&next.client, &next.flow) {
+                let found = match self.store.results(next.client, &next.flow) {
                     Ok(found) => found,
                     Err(StoreError::NoFlow { .. }) => continue,
                     Err(other) => return Err(other),
@@ -72,7 +72,7 @@ impl HuntRows {
             }
             let Some(name) = &self.name else { continue };
             let start = std::mem::take(&mut self.skip);
-            self.current = match self.store.rows(&next.client, &next.flow, name, start) {
+            self.current = match self.store.rows(next.client, &next.flow, name, start) {
                 Ok(rows) => {
                     let host = self.store.client(&next.client)?.map(|client| client.host);
                     let host = host.unwrap_or_default();

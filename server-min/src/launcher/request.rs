@@ -86,6 +86,9 @@ pub enum CompileFault {
         /// What is possible.
         wanted: ArtifactType,
     },
+    /// The artifact would run as somebody else.
+    #[error("artifact `{0}` has `impersonate`: on the server artifacts run as whoever starts them")]
+    Impersonates(String),
     /// The artifact has no such parameter.
     #[error("artifact `{artifact}` has no parameter `{parameter}`; it has: {known}")]
     Parameter {

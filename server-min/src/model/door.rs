@@ -2,6 +2,8 @@
 
 use troodon_vql::Permission;
 
+use super::site::Site;
+
 /// One thing that a person can ask of the server beside queries' own plugins and functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
@@ -11,6 +13,10 @@ pub enum Door {
     Collect,
     /// End a collection.
     Cancel,
+    /// Start a collection on the server itself; the artifact may require more.
+    CollectServer,
+    /// End a collection on the server itself.
+    CancelServer,
     /// Look at what can be collected.
     ShowArtifacts,
     /// Write or remove an artifact for clients.
@@ -80,11 +86,31 @@ pub enum Door {
 }
 
 impl Door {
+    /// Behind which a collection starts there.
+    #[must_use]
+    pub const fn of_collecting(site: Site) -> Self {
+        match site {
+            Site::Server => Self::CollectServer,
+            Site::Client(_) => Self::Collect,
+        }
+    }
+
+    /// Behind which a collection ends there.
+    #[must_use]
+    pub const fn of_cancelling(site: Site) -> Self {
+        match site {
+            Site::Server => Self::CancelServer,
+            Site::Client(_) => Self::Cancel,
+        }
+    }
+
     /// All doors.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Query,
         Self::Collect,
         Self::Cancel,
+        Self::CollectServer,
+        Self::CancelServer,
         Self::ShowArtifacts,
         Self::WriteArtifact,
         Self::WriteServerArtifact,
@@ -144,7 +170,9 @@ impl Door {
             | Self::ShowMonitoring
             | Self::ShowNotebooks
             | Self::ShowLockdown => &[Permission::ReadResults],
-            Self::MonitorServer => &[Permission::CollectServer],
+            Self::MonitorServer | Self::CollectServer | Self::CancelServer => {
+                &[Permission::CollectServer]
+            }
             Self::LabelClients | Self::NoteClients => &[Permission::LabelClient],
             Self::ShowUsers
             | Self::ManageUsers
@@ -165,6 +193,10 @@ impl Door {
             Self::Query => "query",
             Self::Collect => "artifacts collect",
             Self::Cancel => "flow cancel, the page of a collection",
+            Self::CollectServer => {
+                "artifacts collect --client_id server, the page of the server's collections"
+            }
+            Self::CancelServer => "flow cancel server, the page of a collection of the server",
             Self::ShowArtifacts => "the pages of artifacts, artifacts basic list",
             Self::WriteArtifact => "the editor of artifacts, for clients",
             Self::WriteServerArtifact => "the editor of artifacts, for the server",
@@ -213,8 +245,8 @@ impl Door {
     pub const fn operation(self) -> &'static str {
         match self {
             Self::Query => "Query",
-            Self::Collect => "ScheduleFlow",
-            Self::Cancel => "CancelFlow",
+            Self::Collect | Self::CollectServer => "ScheduleFlow",
+            Self::Cancel | Self::CancelServer => "CancelFlow",
             Self::ShowArtifacts => "ReadArtifacts",
             Self::WriteArtifact | Self::WriteServerArtifact => "SetArtifactFile",
             Self::Results => "ReadResults",

@@ -1,4 +1,4 @@
-//! One collection on one client: what was asked, how far it is, how it ended.
+//! One collection on one client, or on the server: what was asked, how far it is, how it ended.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,13 @@ use serde::Serialize;
 use troodon_proto::velo_status::Status;
 use troodon_proto::{FlowRequest, FlowStats, VeloStatus};
 
-use super::id::{ArtifactName, ClientId, FlowId};
+use super::id::{ArtifactName, FlowId};
+use super::site::Site;
 
 /// Microseconds without statistics after which a delivered collection counts as unresponsive.
 pub const UNRESPONSIVE_AFTER_US: u64 = 300_000_000;
 
-/// A collection to be queued for a client.
+/// A collection to be queued.
 #[derive(Debug, Clone)]
 pub struct NewFlow {
     /// Chosen by the caller: [`FlowId::generate`], or the id that a hunt prescribes.
@@ -34,7 +35,7 @@ pub struct NewFlow {
 #[derive(Debug, Clone)]
 pub struct Flow {
     /// Where it runs.
-    pub client: ClientId,
+    pub site: Site,
     /// Its id on that client.
     pub id: FlowId,
     /// Who asked for it.
@@ -183,7 +184,7 @@ mod tests {
 
     fn flow() -> Flow {
         Flow {
-            client: "C.0123456789abcdef".parse().unwrap(),
+            site: "C.0123456789abcdef".parse().unwrap(),
             id: "F.TEST".parse().unwrap(),
             creator: "admin".into(),
             artifacts: Vec::new(),

@@ -1,24 +1,24 @@
 //! Runs the query of a cell, and keeps what it yields.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
-use troodon_vql::{Budget, Interrupt, Level, LogSink, Registry, json as vql_json};
+use troodon_vql::{Budget, Interrupt, Registry, json as vql_json};
 
 use super::{NotebookError, seen};
 use crate::actor::{ActError, Actor};
 use crate::limits::{
-    EVENT_GATHER_BYTES, EVENT_GATHER_ROWS, EVENT_LOG_LINES, NOTEBOOK_LOOK_MS, NOTEBOOK_ROWS,
-    NOTEBOOK_SECONDS, ROW_BYTES,
+    EVENT_GATHER_BYTES, EVENT_GATHER_ROWS, NOTEBOOK_LOOK_MS, NOTEBOOK_ROWS, NOTEBOOK_SECONDS,
+    ROW_BYTES,
 };
 use crate::model::door::Door;
 use crate::model::notebook::{Cell, CellKind, CellState, NotebookId};
-use crate::query::{Asked, Backend, Running, Turn};
+use crate::query::{Asked, Backend, Messages, Running, Turn};
 use crate::store::chunk::Chunk;
 use crate::store::server_event::Kind;
-use crate::store::{Store, StoreError, audit, notebook, now_us};
+use crate::store::{Store, StoreError, audit, notebook};
 
 /// What queries in cells work with.
 #[derive(Clone)]
@@ -71,7 +71,7 @@ pub fn run(
 
 /// Runs the text; what goes wrong is for whoever reads the cell.
 fn execute(store: &Store, services: &Services, text: &str, run: (i64, i64)) -> Result<(), String> {
-    let log = Log::default();
+    let log = Messages::default();
     let mut page = Page { store: store.clone(), run, rows: Vec::new(), count: 0, total: 0 };
     let asked = Asked {
         backend: Arc::clone(&services.backend),
@@ -80,6 +80,7 @@ fn execute(store: &Store, services: &Services, text: &str, run: (i64, i64)) -> R
         interrupt: services.interrupt.clone(),
         budget: Budget::host(),
         artifact: None,
+        uploader: None,
     };
     let ended = drive(text, asked, &mut page);
     let kept = page.flush().and_then(|_| page.keep_log(&log));
@@ -144,30 +145,15 @@ impl Page {
         self.store.write(move |db| notebook::append(db, run, Kind::Rows, &chunk))
     }
 
-    fn keep_log(&self, log: &Log) -> Result<bool, StoreError> {
-        let lines = std::mem::take(&mut *log.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if lines.is_empty() {
+    fn keep_log(&self, log: &Messages) -> Result<bool, StoreError> {
+        if log.is_empty() {
             return Ok(true);
         }
-        let (chunk, run) = (chunk(lines.concat())?, self.run);
+        let (chunk, run) = (chunk(log.lines().text)?, self.run);
         self.store.write(move |db| notebook::append(db, run, Kind::Log, &chunk))
     }
 }
 
 fn chunk(lines: Vec<u8>) -> Result<Chunk, StoreError> {
     Chunk::from_plain(Bytes::from(lines)).map_err(|_| StoreError::Damaged("a row of a cell"))
-}
-
-/// What the query logged, a line of JSON each.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl LogSink for Log {
-    fn log(&mut self, level: Level, message: &str) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() < EVENT_LOG_LINES {
-            let line = json!({"client_time": now_us() / 1_000_000, "level": level.name(), "message": message});
-            lines.push(format!("{line}\n").into_bytes());
-        }
-    }
 }

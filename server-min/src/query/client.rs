@@ -159,7 +159,7 @@ fn client_delete(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows
     }
     let mut skip = 0;
     loop {
-        let page = backend.store.flows(&id, skip, QUERY_FLOWS).map_err(fault)?;
+        let page = backend.store.flows(id, skip, QUERY_FLOWS).map_err(fault)?;
         skip += page.len();
         rows.extend(page.iter().map(|flow| gone(&id, "flow", flow.id.as_str(), really)));
         if page.len() < QUERY_FLOWS {

@@ -6,16 +6,20 @@ use troodon_vql::{
 
 use super::json::dict;
 use super::{backend, fault};
+use crate::actor::ActError;
+use crate::flows;
 use crate::launcher::{Collect, LaunchError, Limits, Spec};
+use crate::model::site::Site;
 
 pub(super) const FUNCTIONS: &[&Function] = &[&COLLECT_CLIENT, &CANCEL_FLOW];
 
 static COLLECT_CLIENT: Function = Function::new(
     "collect_client",
     "Queues a collection for a client; answers with its flow_id. Takes COLLECT_CLIENT and what the artifacts require, \
-     or COLLECT_BASIC for artifacts that are basic.",
+     or COLLECT_BASIC for artifacts that are basic. On `server`, SERVER artifacts run with the caller's rights; that takes \
+     COLLECT_SERVER.",
     &[
-        Arg::required("client_id", Kind::String, "Which client."),
+        Arg::required("client_id", Kind::String, "Which client, or `server`."),
         Arg::required("artifacts", Kind::List, "Names of artifacts."),
         Arg::optional("env", Kind::Dict, "Parameters of all of them."),
         Arg::optional(
@@ -38,9 +42,9 @@ static COLLECT_CLIENT: Function = Function::new(
 
 fn collect_client(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let backend = backend(cx)?;
-    let client = args.string("client_id").unwrap_or_default().parse().map_err(fault)?;
+    let client: Site = args.string("client_id").unwrap_or_default().parse().map_err(fault)?;
     let wanted = wanted(args);
-    let flow = backend.launcher.launch(backend.token.principal(), &client, &wanted);
+    let flow = backend.launcher.launch(backend.token.principal(), client, &wanted);
     let flow = flow.map_err(refused)?;
     Ok(Value::Dict(dict([
         ("flow_id", Value::from(flow.as_str())),
@@ -103,22 +107,24 @@ pub(super) fn text(value: &Value) -> String {
 
 static CANCEL_FLOW: Function = Function::new(
     "cancel_flow",
-    "Ends a collection, on the agent as well.",
+    "Ends a collection, on the agent as well. Takes COLLECT_CLIENT, or COLLECT_SERVER for one of the server.",
     &[
-        Arg::required("client_id", Kind::String, "Which client."),
+        Arg::required("client_id", Kind::String, "Which client, or `server`."),
         Arg::required("flow_id", Kind::String, "Which collection."),
     ],
     cancel_flow,
 )
-.needs(&[Permission::CollectClient])
+.needs(&[Permission::AnyQuery])
 .on(Availability::Server);
 
 fn cancel_flow(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let backend = backend(cx)?;
-    let client = args.string("client_id").unwrap_or_default().parse().map_err(fault)?;
+    let site: Site = args.string("client_id").unwrap_or_default().parse().map_err(fault)?;
     let flow = args.string("flow_id").unwrap_or_default().parse().map_err(fault)?;
-    let name = backend.token.principal().name();
-    let cancelled = backend.store.cancel_flow(&client, &flow, name).map_err(fault)?;
+    let cancelled = flows::cancel(&backend.actor(), site, &flow).map_err(|error| match error {
+        ActError::Denied(_) => Fault::note(error.to_string()),
+        other => fault(other),
+    })?;
     Ok(Value::Dict(dict([
         ("flow_id", Value::from(flow.as_str())),
         ("cancelled", Value::Bool(cancelled)),

@@ -7,17 +7,19 @@ use troodon_vql::{
 };
 use zeroize::Zeroizing;
 
+use super::flow::{flow_id, site};
 use super::hunt::hunt_id;
 use super::json::{dict, texts};
 use super::{Backend, backend, fault};
 use crate::export::{self, Wishes};
 use crate::flows;
-use crate::model::id::{ClientId, FlowId};
+use crate::model::id::FlowId;
+use crate::model::site::Site;
 
 pub(super) const PLUGINS: &[&Plugin] = &[&ENUMERATE_FLOW, &DELETE_FLOW];
 pub(super) const FUNCTIONS: &[&Function] = &[&CREATE_FLOW_DOWNLOAD, &CREATE_HUNT_DOWNLOAD];
 
-const CLIENT: Arg = Arg::required("client_id", Kind::String, "Which client.");
+const CLIENT: Arg = Arg::required("client_id", Kind::String, "Which client, or `server`.");
 const FLOW: Arg = Arg::required("flow_id", Kind::String, "Which collection.");
 const WAIT: Arg =
     Arg::optional("wait", Kind::Bool, "Without effect: the answer comes when it is made.");
@@ -33,7 +35,7 @@ static ENUMERATE_FLOW: Plugin = Plugin::new(
 .on(Availability::Server);
 
 fn enumerate_flow(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
-    yielded(parts(&*backend(cx)?, &client_id(&args)?, &flow_id(&args)?, &[])?)
+    yielded(parts(&*backend(cx)?, site(&args)?, &flow_id(&args)?, &[])?)
 }
 
 static DELETE_FLOW: Plugin = Plugin::new(
@@ -46,11 +48,11 @@ static DELETE_FLOW: Plugin = Plugin::new(
 .on(Availability::Server);
 
 fn delete_flow(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
-    let (backend, client, flow) = (backend(cx)?, client_id(&args)?, flow_id(&args)?);
+    let (backend, client, flow) = (backend(cx)?, site(&args)?, flow_id(&args)?);
     let really = args.flag("really_do_it");
-    let rows = parts(&backend, &client, &flow, &[("really_do_it", Value::Bool(really))])?;
+    let rows = parts(&backend, client, &flow, &[("really_do_it", Value::Bool(really))])?;
     if really {
-        flows::delete(&backend.actor(), &client, &flow).map_err(fault)?;
+        flows::delete(&backend.actor(), client, &flow).map_err(fault)?;
     }
     yielded(rows)
 }
@@ -62,7 +64,7 @@ fn yielded(rows: Vec<Row>) -> Result<Box<dyn Rows>, Fault> {
 
 fn parts(
     backend: &Backend,
-    client: &ClientId,
+    client: Site,
     flow: &FlowId,
     more: &[(&str, Value)],
 ) -> Result<Vec<Row>, Fault> {
@@ -99,8 +101,8 @@ static CREATE_FLOW_DOWNLOAD: Function = Function::new(
 
 fn create_flow_download(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let actor = backend(cx)?.actor();
-    let (client, flow) = (client_id(args)?, flow_id(args)?);
-    let made = export::flow_download(&actor, &client, &flow, &wishes(args)).map_err(fault)?;
+    let (client, flow) = (site(args)?, flow_id(args)?);
+    let made = export::flow_download(&actor, client, &flow, &wishes(args)).map_err(fault)?;
     Ok(Value::Dict(dict([("Components", texts(made))])))
 }
 
@@ -122,12 +124,4 @@ fn create_hunt_download(cx: &mut Context, _: &Scope, args: &Args) -> Result<Valu
 fn wishes(args: &Args) -> Wishes {
     let password = args.string("password").filter(|password| !password.is_empty());
     Wishes { password: password.map(Zeroizing::new) }
-}
-
-fn client_id(args: &Args) -> Result<ClientId, Fault> {
-    args.string("client_id").unwrap_or_default().parse().map_err(fault)
-}
-
-fn flow_id(args: &Args) -> Result<FlowId, Fault> {
-    args.string("flow_id").unwrap_or_default().parse().map_err(fault)
 }

@@ -10,14 +10,15 @@ use super::{Backend, backend, event, fault};
 use crate::export::safe_name;
 use crate::limits::QUERY_FLOWS;
 use crate::model::flow::Flow;
-use crate::model::id::{ArtifactName, ClientId, FlowId};
+use crate::model::id::{ArtifactName, FlowId};
+use crate::model::site::Site;
 use crate::store::now_us;
 use crate::store::server_event::Kind as Kept;
 use crate::store::upload::Upload;
 
 pub(super) const PLUGINS: &[&Plugin] = &[&FLOWS, &FLOW_RESULTS, &SOURCE, &FLOW_LOGS, &UPLOADS];
 
-const CLIENT: Arg = Arg::required("client_id", Kind::String, "Which client.");
+const CLIENT: Arg = Arg::required("client_id", Kind::String, "Which client, or `server`.");
 const FLOW: Arg = Arg::required("flow_id", Kind::String, "Which collection.");
 
 static FLOWS: Plugin = Plugin::new(
@@ -31,16 +32,16 @@ static FLOWS: Plugin = Plugin::new(
 
 fn flows(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
     let backend = backend(cx)?;
-    let client = client_id(&args)?;
+    let client = site(&args)?;
     if let Some(id) = args.string("flow_id") {
-        let flow = backend.store.flow(&client, &id.parse().map_err(fault)?).map_err(fault)?;
+        let flow = backend.store.flow(client, &id.parse().map_err(fault)?).map_err(fault)?;
         let mut row = Some(shown(&flow));
         return Ok(Box::new(Pull::new(move |_| Ok(row.take()))));
     }
     let (mut skip, mut page) = (0, Vec::new().into_iter());
     Ok(Box::new(Pull::new(move |_| {
         if page.len() == 0 {
-            let next = backend.store.flows(&client, skip, QUERY_FLOWS).map_err(fault)?;
+            let next = backend.store.flows(client, skip, QUERY_FLOWS).map_err(fault)?;
             skip += next.len();
             page = next.into_iter();
         }
@@ -67,7 +68,7 @@ pub(super) fn shown(flow: &Flow) -> Row {
     let queries = queries.collect::<Vec<_>>();
     dict([
         ("session_id", Value::from(flow.id.as_str())),
-        ("client_id", Value::from(flow.client.as_str())),
+        ("client_id", Value::from(flow.site.as_str())),
         ("creator", Value::from(flow.creator.as_str())),
         ("artifacts", texts(&flow.artifacts)),
         ("request", json::value(flow.spec.clone())),
@@ -142,16 +143,16 @@ fn source(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Faul
 }
 
 fn stored_rows(backend: &Backend, args: &Args) -> Result<Box<dyn Rows>, Fault> {
-    let (client, flow) = (client_id(args)?, flow_id(args)?);
+    let (client, flow) = (site(args)?, flow_id(args)?);
     let name = match artifact_name(args)? {
         Some(name) => name,
-        None => match backend.store.results(&client, &flow).map_err(fault)?.into_iter().next() {
+        None => match backend.store.results(client, &flow).map_err(fault)?.into_iter().next() {
             Some(first) => first.name,
             None => return Ok(Box::new(Pull::new(|_| Ok(None)))),
         },
     };
     let start = args.int("start_row").map_or(0, |n| u64::try_from(n).unwrap_or_default());
-    let mut lines = backend.store.rows(&client, &flow, &name, start).map_err(fault)?;
+    let mut lines = backend.store.rows(client, &flow, &name, start).map_err(fault)?;
     Ok(Box::new(Pull::new(move |_| {
         let Some(stored) = lines.next() else { return Ok(None) };
         line(&stored.map_err(fault)?).map(Some)
@@ -169,7 +170,7 @@ static FLOW_LOGS: Plugin = Plugin::new(
 
 fn flow_logs(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
     let backend = backend(cx)?;
-    let mut lines = backend.store.logs(&client_id(&args)?, &flow_id(&args)?, 0).map_err(fault)?;
+    let mut lines = backend.store.logs(site(&args)?, &flow_id(&args)?, 0).map_err(fault)?;
     Ok(Box::new(Pull::new(move |_| {
         let Some(stored) = lines.next() else { return Ok(None) };
         line(&stored.map_err(fault)?).map(Some)
@@ -186,12 +187,12 @@ static UPLOADS: Plugin = Plugin::new(
 .on(Availability::Server);
 
 fn uploads(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, Fault> {
-    let (client, flow) = (client_id(&args)?, flow_id(&args)?);
-    let mut files = backend(cx)?.store.uploads(&client, &flow).map_err(fault)?.into_iter();
-    Ok(Box::new(Pull::new(move |_| Ok(files.next().map(|file| file_row(&client, &flow, &file))))))
+    let (client, flow) = (site(&args)?, flow_id(&args)?);
+    let mut files = backend(cx)?.store.uploads(client, &flow).map_err(fault)?.into_iter();
+    Ok(Box::new(Pull::new(move |_| Ok(files.next().map(|file| file_row(client, &flow, &file))))))
 }
 
-fn file_row(client: &ClientId, flow: &FlowId, file: &Upload) -> Row {
+fn file_row(client: Site, flow: &FlowId, file: &Upload) -> Row {
     let name = safe_name(file.number, &file.path);
     let place = ["clients", client.as_str(), "collections", flow.as_str(), "uploads", &name];
     let stored = [
@@ -213,11 +214,13 @@ fn file_row(client: &ClientId, flow: &FlowId, file: &Upload) -> Row {
     ])
 }
 
-pub(super) fn client_id(args: &Args) -> Result<ClientId, Fault> {
+/// A client, or the server.
+pub(super) fn site(args: &Args) -> Result<Site, Fault> {
     args.string("client_id").unwrap_or_default().parse().map_err(fault)
 }
 
-fn flow_id(args: &Args) -> Result<FlowId, Fault> {
+/// A collection.
+pub(super) fn flow_id(args: &Args) -> Result<FlowId, Fault> {
     args.string("flow_id").unwrap_or_default().parse().map_err(fault)
 }
 

@@ -91,7 +91,7 @@ fn hunt_flows(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>, 
 }
 
 fn flow_row(backend: &Backend, hunt: &HuntId, next: &Participant) -> Result<Row, Fault> {
-    let found = match backend.store.flow(&next.client, &next.flow) {
+    let found = match backend.store.flow(next.client, &next.flow) {
         Ok(found) => Value::Dict(flow::shown(&found)),
         // Somebody deleted it.
         Err(StoreError::NoFlow { .. }) => Value::Null,

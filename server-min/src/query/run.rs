@@ -42,7 +42,7 @@ pub fn run(
     mut sink: impl FnMut(Row) -> std::io::Result<()>,
 ) -> Result<(), QueryFault> {
     let budget = Budget::host();
-    let asked = Asked { backend, registry, log, interrupt, budget, artifact: None };
+    let asked = Asked { backend, registry, log, interrupt, budget, artifact: None, uploader: None };
     let mut running = Running::start(text, variables, asked)?;
     loop {
         match running.step()? {
@@ -89,6 +89,15 @@ impl Running {
             session.set(name.as_str(), value.as_str());
         }
         Ok(Self { session, query: Query::new(program), start: Clock::now() })
+    }
+
+    /// Begins all statements of another text in the same scope, behind those that are done.
+    ///
+    /// # Errors
+    /// The text does not parse.
+    pub fn go_on(&mut self, text: &str) -> Result<(), ParseError> {
+        self.query = Query::new(Program::parse(text)?);
+        Ok(())
     }
 
     /// Works for some milliseconds at most, unless a plugin waits for the network.

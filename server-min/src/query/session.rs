@@ -1,13 +1,18 @@
 //! Sessions of queries on the server: who asks, what they may use, where messages go.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use troodon_vql::standard::Entropy;
-use troodon_vql::{Budget, Elsewhere, Fault, Interrupt, Level, LogSink, Registry, Session, Setup};
+use troodon_vql::{
+    Budget, Elsewhere, Fault, Interrupt, Level, LogSink, Registry, Session, Setup, Uploader,
+};
 
 use super::Backend;
 use super::elsewhere::Noted;
-use crate::limits::ARTIFACT_CALLS;
+use crate::events;
+use crate::limits::{ARTIFACT_CALLS, QUERY_ALERTS};
+use crate::store::Store;
 
 /// What a query runs with.
 pub struct Asked {
@@ -23,6 +28,8 @@ pub struct Asked {
     pub budget: Budget,
     /// The artifact that it belongs to, when that was launched.
     pub artifact: Option<String>,
+    /// Where `upload()` brings files; without it there is nowhere.
+    pub uploader: Option<Arc<Box<dyn Uploader>>>,
 }
 
 /// Makes the session of a query, and those of the artifacts that it calls. Each session finds its maker as an extension.
@@ -33,6 +40,7 @@ pub(super) struct SessionMaker {
     log: SharedLog,
     interrupt: Interrupt,
     budget: Budget,
+    uploader: Option<Arc<Box<dyn Uploader>>>,
     /// Artifacts that are being called with these rights, the outermost first.
     pub(super) callers: Vec<String>,
     /// Sessions around this one.
@@ -43,12 +51,13 @@ pub(super) struct SessionMaker {
 
 impl SessionMaker {
     pub(super) fn new(asked: Asked) -> Self {
-        let Asked { backend, registry, log, interrupt, budget, artifact } = asked;
-        let log = SharedLog(Arc::new(Mutex::new(log)));
+        let Asked { backend, registry, log, interrupt, budget, artifact, uploader } = asked;
+        let log =
+            SharedLog { log: Arc::new(Mutex::new(log)), alerts: Alerts::of(&backend, budget) };
         let callers: Vec<_> = artifact.into_iter().collect();
         let depth = callers.len();
         let noted = Arc::default();
-        Self { backend, registry, log, interrupt, budget, callers, depth, noted }
+        Self { backend, registry, log, interrupt, budget, uploader, callers, depth, noted }
     }
 
     /// A session without variables.
@@ -64,6 +73,9 @@ impl SessionMaker {
         session.extend::<Box<dyn Entropy>>(Arc::new(Box::new(SystemEntropy)));
         session.extend(Arc::new(self.clone()));
         session.extend::<Box<dyn Elsewhere>>(Arc::new(Box::new(self.clone())));
+        if let Some(uploader) = &self.uploader {
+            session.extend(Arc::clone(uploader));
+        }
         session
     }
 
@@ -96,11 +108,45 @@ impl SessionMaker {
 
 /// One log for the query and for the artifacts that it calls.
 #[derive(Clone)]
-struct SharedLog(Arc<Mutex<Box<dyn LogSink>>>);
+struct SharedLog {
+    log: Arc<Mutex<Box<dyn LogSink>>>,
+    alerts: Alerts,
+}
 
 impl LogSink for SharedLog {
     fn log(&mut self, level: Level, message: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).log(level, message);
+        if level == Level::Alert {
+            self.alerts.keep(message);
+        }
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).log(level, message);
+    }
+}
+
+/// Where alerts of a query go beside its log.
+#[derive(Clone)]
+struct Alerts {
+    store: Store,
+    /// Whose query it is.
+    principal: String,
+    /// How many more are kept; a query without end has no limit, since the log waits for each of them.
+    left: Arc<AtomicU64>,
+}
+
+impl Alerts {
+    fn of(backend: &Backend, budget: Budget) -> Self {
+        let left = if budget.rows.is_some() { QUERY_ALERTS } else { u64::MAX };
+        let principal = backend.token.principal().name().to_owned();
+        Self { store: backend.store.clone(), principal, left: Arc::new(AtomicU64::new(left)) }
+    }
+
+    fn keep(&self, message: &str) {
+        let take = |left: u64| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err() {
+            return;
+        }
+        if let Err(error) = events::alert(&self.store, &self.principal, message) {
+            tracing::error!(%error, "an alert is not kept");
+        }
     }
 }
 

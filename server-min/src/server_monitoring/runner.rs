@@ -6,10 +6,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use troodon_proto::VqlCollectorArgs;
-use troodon_vql::{Budget, Interrupt, Level, Registry};
+use troodon_vql::{Budget, Interrupt, Level};
 
-use super::gather::{Gather, Messages};
-use crate::acl::{Acl, Principal};
+use super::gather::Gather;
+use crate::acl::Principal;
 use crate::launcher::Spec;
 use crate::limits::{
     EVENT_GATHER_MS, HEARTBEAT_SECONDS, QUERY_NAP_MS, RESTART_MS, RESTART_MS_MAX, STEADY_SECONDS,
@@ -17,20 +17,10 @@ use crate::limits::{
 };
 use crate::model::id::{ArtifactName, NameFault, OrgId};
 use crate::model::monitoring::ServerWatch;
-use crate::orgs::{Org, Orgs};
-use crate::query::{Asked, Backend, QueryFault, Running, Turn};
+use crate::orgs::Org;
+use crate::query::{Asked, Backend, Messages, QueryFault, Running, Turn};
+use crate::services::Services;
 use crate::store::StoreError;
-
-/// What event queries of the server work with.
-#[derive(Clone)]
-pub struct Services {
-    /// All organisations; each has a list of its own.
-    pub orgs: Arc<Orgs>,
-    /// Who may do what.
-    pub acl: Acl,
-    /// What queries can use.
-    pub registry: Arc<Registry>,
-}
 
 /// The event queries of all organisations.
 pub struct Runner {
@@ -252,6 +242,7 @@ impl EventQuery {
             // It never ends, so its steps and rows have no limit.
             budget: Budget { steps: None, rows: None, ..Budget::host() },
             artifact: Some(self.artifact.clone()),
+            uploader: None,
         };
         let variables: Vec<(String, String)> =
             self.request.env.iter().map(|one| (one.key.clone(), one.value.clone())).collect();

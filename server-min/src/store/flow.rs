@@ -5,12 +5,14 @@ use rusqlite::{Connection, Row, params};
 use serde_json::json;
 use troodon_proto::{Cancel, Message, VeloMessage};
 
+use super::server_flow;
 use super::setting::{self, Setting};
 use super::{Store, StoreError, audit, client, now_us, signed, task, unsigned};
 use crate::limits;
 use crate::model::audit::Record;
 use crate::model::flow::{Flow, NewFlow};
 use crate::model::id::{ArtifactName, ClientId, FlowId};
+use crate::model::site::Site;
 
 const COLUMNS: &str = "id, creator, artifacts, spec, request, urgent, created_us, delivered_us, \
                        active_us, complete, failure, stats, client";
@@ -24,25 +26,27 @@ impl Store {
         let client = *client;
         self.write(move |db| {
             client::existing(db, &client)?;
-            insert(db, &client, &flow)?;
+            insert(db, client.into(), &flow)?;
             Ok(flow.id)
         })
     }
 
-    /// Like [`Store::create_flow`]; the record of who asked for it is kept with it or neither is.
+    /// Like [`Store::create_flow`], on the server as well; the record of who asked for it is kept with it or neither is.
     ///
     /// # Errors
     /// Those of [`Store::create_flow`].
     pub fn create_flow_on_record(
         &self,
-        client: &ClientId,
+        site: Site,
         flow: NewFlow,
         record: Record,
     ) -> Result<FlowId, StoreError> {
-        let client = *client;
         self.write(move |db| {
-            client::existing(db, &client)?;
-            insert(db, &client, &flow)?;
+            match site {
+                Site::Client(client) => drop(client::existing(db, &client)?),
+                Site::Server => server_flow::check_room(db)?,
+            }
+            insert(db, site, &flow)?;
             audit::append(db, &record)?;
             Ok(flow.id)
         })
@@ -52,20 +56,23 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NoFlow`], or the store cannot be read.
-    pub fn flow(&self, client: &ClientId, id: &FlowId) -> Result<Flow, StoreError> {
-        self.read(|db| existing(db, client, id).map(|(_, flow)| flow))
+    pub fn flow(&self, site: impl Into<Site>, id: &FlowId) -> Result<Flow, StoreError> {
+        let site = site.into();
+        self.read(|db| existing(db, site, id).map(|(_, flow)| flow))
     }
 
-    /// The collections of a client, latest first: at most `limit` (and [`limits::PAGE`]) behind the first `skip`.
+    /// The collections of a client or of the server, latest first: at most `limit` (and [`limits::PAGE`]) behind the first
+    /// `skip`.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn flows(
         &self,
-        client: &ClientId,
+        site: impl Into<Site>,
         skip: usize,
         limit: usize,
     ) -> Result<Vec<Flow>, StoreError> {
+        let site = site.into();
         self.read(|db| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM flow WHERE client = ?1 ORDER BY number DESC LIMIT ?2 OFFSET ?3"
@@ -73,7 +80,7 @@ impl Store {
             let mut query = db.prepare_cached(&sql)?;
             let limit = i64::try_from(limit.min(limits::PAGE)).unwrap_or(i64::MAX);
             let skip = i64::try_from(skip).unwrap_or(i64::MAX);
-            let rows = query.query_and_then(params![client.as_str(), limit, skip], from_row)?;
+            let rows = query.query_and_then(params![site.as_str(), limit, skip], from_row)?;
             rows.collect()
         })
     }
@@ -92,7 +99,7 @@ impl Store {
         })
     }
 
-    /// Ends a collection: it leaves the queue, and the agent is told to stop.
+    /// Ends a collection: it leaves the queue, and the agent is told to stop; on the server its queries stop soon.
     ///
     /// Answers false when it was over already.
     ///
@@ -100,21 +107,21 @@ impl Store {
     /// [`StoreError::NoFlow`], or the store cannot be written.
     pub fn cancel_flow(
         &self,
-        client: &ClientId,
+        site: impl Into<Site>,
         id: &FlowId,
         principal: &str,
     ) -> Result<bool, StoreError> {
-        let (client, id, principal) = (*client, id.clone(), principal.to_owned());
+        let (site, id, principal) = (site.into(), id.clone(), principal.to_owned());
         let record = Record {
             time_us: now_us(),
             org: self.org().clone(),
             principal: principal.clone(),
             operation: "CancelFlow".to_owned(),
             allowed: true,
-            details: json!({"client": client.as_str(), "flow_id": id.as_str()}),
+            details: json!({"client": site.as_str(), "flow_id": id.as_str()}),
         };
         self.write(move |db| {
-            let (number, flow) = existing(db, &client, &id)?;
+            let (number, flow) = existing(db, site, &id)?;
             if flow.complete {
                 return Ok(false);
             }
@@ -123,13 +130,15 @@ impl Store {
                 earlier => format!("Cancelled by {principal}: {earlier}"),
             };
             fail(db, number, &failure)?;
-            let message = VeloMessage {
-                session_id: id.as_str().to_owned(),
-                cancel: Some(Cancel { principal }),
-                urgent: true,
-                ..VeloMessage::default()
-            };
-            task::queue_message(db, &client, &message)?;
+            if let Site::Client(client) = site {
+                let message = VeloMessage {
+                    session_id: id.as_str().to_owned(),
+                    cancel: Some(Cancel { principal }),
+                    urgent: true,
+                    ..VeloMessage::default()
+                };
+                task::queue_message(db, &client, &message)?;
+            }
             audit::append(db, &record)?;
             Ok(true)
         })
@@ -139,9 +148,9 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn delete_flow(&self, client: &ClientId, id: &FlowId) -> Result<bool, StoreError> {
-        let (client, id) = (*client, id.clone());
-        let number = self.write(move |db| match delete(db, &client, &id) {
+    pub fn delete_flow(&self, site: impl Into<Site>, id: &FlowId) -> Result<bool, StoreError> {
+        let (site, id) = (site.into(), id.clone());
+        let number = self.write(move |db| match delete(db, site, &id) {
             Ok(number) => Ok(Some(number)),
             Err(StoreError::NoFlow { .. }) => Ok(None),
             Err(other) => Err(other),
@@ -151,7 +160,7 @@ impl Store {
     }
 }
 
-pub(super) fn insert(db: &Connection, client: &ClientId, flow: &NewFlow) -> Result<(), StoreError> {
+pub(super) fn insert(db: &Connection, site: Site, flow: &NewFlow) -> Result<(), StoreError> {
     let artifacts: Vec<&str> = flow.artifacts.iter().map(ArtifactName::as_str).collect();
     let sql = "INSERT INTO flow \
                (number, client, id, creator, artifacts, spec, request, urgent, created_us) \
@@ -160,7 +169,7 @@ pub(super) fn insert(db: &Connection, client: &ClientId, flow: &NewFlow) -> Resu
         sql,
         params![
             next_number(db)?,
-            client.as_str(),
+            site.as_str(),
             flow.id.as_str(),
             flow.creator,
             serde_json::to_string(&artifacts)?,
@@ -170,7 +179,11 @@ pub(super) fn insert(db: &Connection, client: &ClientId, flow: &NewFlow) -> Resu
             signed(now_us()),
         ],
     )?;
-    task::queue_flow(db, client, db.last_insert_rowid(), flow.urgent)
+    match site {
+        Site::Client(client) => task::queue_flow(db, &client, db.last_insert_rowid(), flow.urgent),
+        // The server finds what it has to do itself in the table.
+        Site::Server => Ok(()),
+    }
 }
 
 /// A number that no collection ever had: the files of a deleted one may still be on their way out.
@@ -200,8 +213,8 @@ pub(super) fn retire(db: &Connection, numbers: &[i64]) -> Result<(), StoreError>
 }
 
 /// Removes a collection with its results; answers its number, whose files are to be removed behind the transaction.
-pub(crate) fn delete(db: &Connection, client: &ClientId, id: &FlowId) -> Result<i64, StoreError> {
-    let (number, _) = existing(db, client, id)?;
+pub(crate) fn delete(db: &Connection, site: Site, id: &FlowId) -> Result<i64, StoreError> {
+    let (number, _) = existing(db, site, id)?;
     retire(db, &[number])?;
     db.execute("DELETE FROM flow WHERE number = ?1", [number])?;
     Ok(number)
@@ -225,25 +238,22 @@ pub(super) fn fail(db: &Connection, number: i64, failure: &str) -> Result<(), St
 /// A collection with its number; a missing one is an error.
 pub(super) fn existing(
     db: &Connection,
-    client: &ClientId,
+    site: Site,
     id: &FlowId,
 ) -> Result<(i64, Flow), StoreError> {
     let sql = format!("SELECT {COLUMNS}, number FROM flow WHERE client = ?1 AND id = ?2");
     let mut query = db.prepare_cached(&sql)?;
-    let mut rows = query.query_and_then([client.as_str(), id.as_str()], |row| {
+    let mut rows = query.query_and_then([site.as_str(), id.as_str()], |row| {
         Ok::<_, StoreError>((row.get::<_, i64>(13)?, from_row(row)?))
     })?;
-    let missing = || StoreError::NoFlow { client: client.to_string(), flow: id.to_string() };
+    let missing = || StoreError::NoFlow { client: site.to_string(), flow: id.to_string() };
     rows.next().ok_or_else(missing)?
 }
 
 fn from_row(row: &Row<'_>) -> Result<Flow, StoreError> {
     let artifacts: Vec<String> = serde_json::from_str(&row.get::<_, String>(2)?)?;
     Ok(Flow {
-        client: row
-            .get::<_, String>(12)?
-            .parse()
-            .map_err(|_| StoreError::Damaged("a client id"))?,
+        site: row.get::<_, String>(12)?.parse().map_err(|_| StoreError::Damaged("a client id"))?,
         id: row.get::<_, String>(0)?.parse()?,
         creator: row.get(1)?,
         artifacts: artifacts.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,

@@ -213,7 +213,7 @@ pub(crate) fn add(
     }
     match known {
         Some(flow) => {
-            flow::existing(db, client, flow)?;
+            flow::existing(db, client.into(), flow)?;
             note(db, number, client, flow)?;
         }
         None => join(db, number, hunt, client)?,
@@ -285,7 +285,7 @@ fn join(db: &Connection, number: i64, hunt: Hunt, client: &ClientId) -> Result<(
         request: hunt.request,
         urgent: hunt.urgent,
     };
-    flow::insert(db, client, &flow)
+    flow::insert(db, client.into(), &flow)
 }
 
 fn note(db: &Connection, hunt: i64, client: &ClientId, flow: &FlowId) -> Result<(), StoreError> {

@@ -392,7 +392,7 @@ fn is_unknown(stats: &FlowStats) -> bool {
 }
 
 /// Puts rows behind those that are there. Answers false for rows that came before.
-fn append(
+pub(super) fn append(
     db: &Connection,
     flow: i64,
     name: &str,
@@ -426,7 +426,7 @@ fn append(
 }
 
 /// Notes that a file has its bytes up to `end`. What an agent says about a file is only ever text here.
-fn note_file(
+pub(super) fn note_file(
     db: &Connection,
     flow: i64,
     upload: u64,

@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::chunk::{Chunk, Lines};
 use super::{Store, StoreError, flow, signed, unsigned};
-use crate::model::id::{ArtifactName, ClientId, FlowId};
+use crate::model::id::{ArtifactName, FlowId};
+use crate::model::site::Site;
 
 /// Under this name the query log is kept; no artifact has it.
 pub(super) const LOG: &str = "";
@@ -26,9 +27,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NoFlow`], or the store cannot be read.
-    pub fn results(&self, client: &ClientId, id: &FlowId) -> Result<Vec<ResultSet>, StoreError> {
+    pub fn results(
+        &self,
+        site: impl Into<Site>,
+        id: &FlowId,
+    ) -> Result<Vec<ResultSet>, StoreError> {
+        let site = site.into();
         self.read(|db| {
-            let (number, _) = flow::existing(db, client, id)?;
+            let (number, _) = flow::existing(db, site, id)?;
             let sql = "SELECT name, rows, bytes FROM result_set \
                        WHERE flow = ?1 AND name <> '' ORDER BY number";
             let mut query = db.prepare_cached(sql)?;
@@ -49,12 +55,12 @@ impl Store {
     /// [`StoreError::NoFlow`], or the store cannot be read.
     pub fn rows(
         &self,
-        client: &ClientId,
+        site: impl Into<Site>,
         id: &FlowId,
         name: &ArtifactName,
         start_row: u64,
     ) -> Result<RowReader, StoreError> {
-        self.reader_of(client, id, name.as_str(), start_row)
+        self.reader_of(site.into(), id, name.as_str(), start_row)
     }
 
     /// The query log of a collection: objects with `client_time`, `level` and `message`.
@@ -63,22 +69,22 @@ impl Store {
     /// [`StoreError::NoFlow`], or the store cannot be read.
     pub fn logs(
         &self,
-        client: &ClientId,
+        site: impl Into<Site>,
         id: &FlowId,
         start_row: u64,
     ) -> Result<RowReader, StoreError> {
-        self.reader_of(client, id, LOG, start_row)
+        self.reader_of(site.into(), id, LOG, start_row)
     }
 
     fn reader_of(
         &self,
-        client: &ClientId,
+        site: Site,
         id: &FlowId,
         name: &str,
         start_row: u64,
     ) -> Result<RowReader, StoreError> {
         let result_set = self.read(|db| {
-            let (number, _) = flow::existing(db, client, id)?;
+            let (number, _) = flow::existing(db, site, id)?;
             let sql = "SELECT number FROM result_set WHERE flow = ?1 AND name = ?2";
             Ok(db.query_row(sql, params![number, name], |row| row.get(0)).optional()?)
         })?;

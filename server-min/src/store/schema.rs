@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/v10.sql"),
     include_str!("schema/v11.sql"),
     include_str!("schema/v12.sql"),
+    include_str!("schema/v13.sql"),
 ];
 /// The version from which on clients are found by an index.
 const INDEXED: u32 = 3;
@@ -27,6 +28,14 @@ const INDEXED: u32 = 3;
 /// # Errors
 /// [`StoreError::TooNew`] when a later program has written this store; it is left alone.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    // A table that others refer to can be made anew only while nobody looks after references.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let migrated = step_by_step(connection);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    migrated
+}
+
+fn step_by_step(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -37,6 +46,9 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     for step in MIGRATIONS.iter().skip(done) {
         transaction.execute_batch(step)?;
+    }
+    if found < current && transaction.prepare("PRAGMA foreign_key_check")?.exists([])? {
+        return Err(StoreError::Damaged("a reference"));
     }
     if found < INDEXED {
         search::index_all(&transaction)?;
@@ -81,6 +93,39 @@ mod tests {
         migrate(&mut connection).unwrap();
         let sql = "SELECT count(*) FROM client_term WHERE term IN ('host:web', 'label:lab')";
         assert_eq!(connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+    }
+
+    #[test]
+    fn collections_of_an_older_store_stay_with_what_they_brought_and_go_with_their_client() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for step in MIGRATIONS.iter().take(12) {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 12).unwrap();
+        let older = "INSERT INTO client (id, public_key, enrolled_us) VALUES ('C.1', x'01', 1), ('C.2', x'02', 1); \
+             INSERT INTO flow (number, client, id, creator, artifacts, spec, request, urgent, created_us, rows) \
+             VALUES (7, 'C.1', 'F.1', 'ann', '[]', '{}', x'', 0, 5, 9), (8, 'C.2', 'F.2', 'ann', '[]', '{}', x'', 0, 6, 0); \
+             INSERT INTO task (client, flow, urgent) VALUES ('C.1', 7, 0); \
+             INSERT INTO result_set (number, flow, name, rows) VALUES (3, 7, 'A', 9); \
+             INSERT INTO chunk (result_set, start_row, rows, raw_bytes, data) VALUES (3, 0, 9, 0, x'00'); \
+             INSERT INTO upload VALUES (7, 0, '', '', '[]', 0, 0, 1, NULL, 0, 0, 0, 0, 0);";
+        connection.execute_batch(older).unwrap();
+        migrate(&mut connection).unwrap();
+        let count = |connection: &Connection, table: &str| -> i64 {
+            let sql = format!("SELECT count(*) FROM {table}");
+            connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        let all = ["flow", "task", "result_set", "chunk", "upload"];
+        assert_eq!(all.map(|table| count(&connection, table)), [2, 1, 1, 1, 1]);
+        let kept = "SELECT creator, created_us, rows FROM flow WHERE client = 'C.1' AND id = 'F.1'";
+        let kept: (String, i64, i64) = connection
+            .query_row(kept, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap();
+        assert_eq!(kept, ("ann".to_owned(), 5, 9));
+        connection.execute("DELETE FROM client WHERE id = 'C.1'", []).unwrap();
+        assert_eq!(all.map(|table| count(&connection, table)), [1, 0, 0, 0, 0]);
+        let refused = "INSERT INTO result_set (flow, name) VALUES (7, 'A')";
+        assert!(connection.execute(refused, []).is_err(), "references are looked after again");
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Store {
                 if message.cancel.is_some() {
                     queue_message(db, &client, &message)?;
                 } else if let Ok(id) = message.session_id.parse::<FlowId>() {
-                    match flow::existing(db, &client, &id) {
+                    match flow::existing(db, client.into(), &id) {
                         Ok((number, flow)) if !flow.complete => {
                             deliver_again(db, &client, number, flow.urgent)?;
                         }
@@ -328,10 +328,10 @@ mod tests {
     fn a_cancelled_collection_leaves_the_queue_and_the_agent_is_told() {
         let (_folder, store, client) = store();
         let id = flow(&store, &client, "F.1", false);
-        assert!(store.cancel_flow(&client, &id, "admin").unwrap());
-        assert!(!store.cancel_flow(&client, &id, "admin").unwrap());
+        assert!(store.cancel_flow(client, &id, "admin").unwrap());
+        assert!(!store.cancel_flow(client, &id, "admin").unwrap());
         assert_eq!(take(&store, &client, 1), ["cancel F.1"]);
-        assert_eq!(store.flow(&client, &id).unwrap().status(), "Cancelled by admin");
+        assert_eq!(store.flow(client, &id).unwrap().status(), "Cancelled by admin");
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use rusqlite::Row;
 
 use super::{Store, StoreError, flow, hunt, unsigned};
-use crate::model::id::{ClientId, FlowId, HuntId};
+use crate::model::id::{FlowId, HuntId};
+use crate::model::site::Site;
 
 /// One file of a collection, as the agent describes it. Times are nanoseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +47,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NoFlow`], or the store cannot be read.
-    pub fn uploads(&self, client: &ClientId, id: &FlowId) -> Result<Vec<Upload>, StoreError> {
+    pub fn uploads(&self, site: impl Into<Site>, id: &FlowId) -> Result<Vec<Upload>, StoreError> {
+        let site = site.into();
         self.read(|db| {
-            let (number, _) = flow::existing(db, client, id)?;
+            let (number, _) = flow::existing(db, site, id)?;
             let sql = "SELECT upload, path, accessor, components, size, stored, complete, sparse, \
                        mtime_ns, atime_ns, ctime_ns, btime_ns, started_us FROM upload \
                        WHERE flow = ?1 ORDER BY upload";
@@ -64,11 +66,12 @@ impl Store {
     /// [`StoreError::NoFlow`], or there is no such file.
     pub fn open_upload(
         &self,
-        client: &ClientId,
+        site: impl Into<Site>,
         id: &FlowId,
         upload: u64,
     ) -> Result<File, StoreError> {
-        let (number, _) = self.read(|db| flow::existing(db, client, id))?;
+        let site = site.into();
+        let (number, _) = self.read(|db| flow::existing(db, site, id))?;
         Ok(File::open(self.upload_folder(number).join(upload.to_string()))?)
     }
 
@@ -105,8 +108,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NoFlow`], or the store cannot be read.
-    pub fn flow_download(&self, client: &ClientId, id: &FlowId) -> Result<PathBuf, StoreError> {
-        let (number, _) = self.read(|db| flow::existing(db, client, id))?;
+    pub fn flow_download(&self, site: impl Into<Site>, id: &FlowId) -> Result<PathBuf, StoreError> {
+        let site = site.into();
+        let (number, _) = self.read(|db| flow::existing(db, site, id))?;
         Ok(self.download(&format!("flow-{number}")))
     }
 

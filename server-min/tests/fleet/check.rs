@@ -137,7 +137,7 @@ pub fn check(fleet: &Fleet, launched: &[Launched], tally: &mut Tally) {
 fn check_flow(fleet: &Fleet, launched: &Launched, tally: &mut Tally) {
     let client = fleet.devices[launched.device].id;
     let store = fleet.server.store();
-    let flow = store.flow(&client, &launched.flow).unwrap();
+    let flow = store.flow(client, &launched.flow).unwrap();
     assert!(flow.complete, "{} has no end: {flow:?}", launched.flow);
     let is_finished = flow.state(0) == FlowState::Finished;
     // An agent that lost power has lost what it ran, and one that cannot send for ten minutes gives a collection up.
@@ -170,7 +170,7 @@ fn check_export(fleet: &Fleet, launched: &Launched, tally: &mut Tally) {
     let client = fleet.devices[launched.device].id;
     let store = fleet.server.store();
     let mut file = Cursor::new(Vec::new());
-    export::flow(store, &client, &launched.flow, &Wishes::default(), &mut file).unwrap();
+    export::flow(store, client, &launched.flow, &Wishes::default(), &mut file).unwrap();
     let mut archive = ZipArchive::new(file).unwrap();
     let manifest: Value =
         serde_json::from_reader(archive.by_name("manifest.json").unwrap()).unwrap();
@@ -215,12 +215,12 @@ fn check_upload(
 ) {
     let client = fleet.devices[launched.device].id;
     let store = fleet.server.store();
-    let uploads = store.uploads(&client, &launched.flow).unwrap();
+    let uploads = store.uploads(client, &launched.flow).unwrap();
     assert!(!is_finished || uploads.len() == 1, "{}: {uploads:?}", launched.flow);
     for upload in uploads {
         assert!(!is_finished || (upload.stored == size && upload.complete), "{upload:?} of {size}");
         let mut bytes = Vec::new();
-        let file = store.open_upload(&client, &launched.flow, upload.number).unwrap();
+        let file = store.open_upload(client, &launched.flow, upload.number).unwrap();
         file.take(upload.stored).read_to_end(&mut bytes).unwrap();
         assert_eq!(bytes.len() as u64, upload.stored);
         assert!(bytes.iter().zip(0..).all(|(byte, at)| *byte == known_byte(at)), "{upload:?}");

@@ -115,7 +115,7 @@ impl Run {
         let launched = &mut self.launched[at];
         let client = self.fleet.devices[launched.device].id;
         let store = self.fleet.server.store();
-        launched.is_cancelled |= store.cancel_flow(&client, &launched.flow, "somebody").unwrap();
+        launched.is_cancelled |= store.cancel_flow(client, &launched.flow, "somebody").unwrap();
         self.fleet.wake(&client);
     }
 

@@ -129,7 +129,7 @@ impl Server {
     }
 
     pub fn rows(&self, client: ClientId, flow: &FlowId, name: &str) -> Vec<String> {
-        let rows = self.store.rows(&client, flow, &name.parse().unwrap(), 0).unwrap();
+        let rows = self.store.rows(client, flow, &name.parse().unwrap(), 0).unwrap();
         rows.map(|row| String::from_utf8(row.unwrap().to_vec()).unwrap()).collect()
     }
 }

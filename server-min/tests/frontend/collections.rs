@@ -60,7 +60,7 @@ async fn a_collection_ends_with_its_rows_kept() {
         stats("F.1", Status::Progress, false),
     ];
     assert_eq!(agent.control(&server, messages).await, 200);
-    assert_eq!(server.store.flow(&agent.id, &flow).unwrap().state(now_us()), FlowState::InProgress);
+    assert_eq!(server.store.flow(agent.id, &flow).unwrap().state(now_us()), FlowState::InProgress);
     // Rows and logs may follow the end within the same message list.
     let messages = vec![
         stats("F.1", Status::Ok, true),
@@ -69,8 +69,8 @@ async fn a_collection_ends_with_its_rows_kept() {
     ];
     assert_eq!(agent.control(&server, messages).await, 200);
     assert_eq!(server.rows(agent.id, &flow, NAME), ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"]);
-    assert_eq!(server.store.flow(&agent.id, &flow).unwrap().state(now_us()), FlowState::Finished);
-    assert_eq!(server.store.logs(&agent.id, &flow, 0).unwrap().count(), 1);
+    assert_eq!(server.store.flow(agent.id, &flow).unwrap().state(now_us()), FlowState::Finished);
+    assert_eq!(server.store.logs(agent.id, &flow, 0).unwrap().count(), 1);
     assert_eq!(*server.notes.completed.lock().unwrap(), [flow]);
 }
 
@@ -95,12 +95,12 @@ async fn what_is_sent_again_is_kept_once() {
     }
     let flow = "F.1".parse().unwrap();
     assert_eq!(server.rows(agent.id, &flow, NAME).len(), 3);
-    assert_eq!(server.store.logs(&agent.id, &flow, 0).unwrap().count(), 1);
-    let uploads = server.store.uploads(&agent.id, &flow).unwrap();
+    assert_eq!(server.store.logs(agent.id, &flow, 0).unwrap().count(), 1);
+    let uploads = server.store.uploads(agent.id, &flow).unwrap();
     assert_eq!(uploads.len(), 1);
     assert_eq!((uploads[0].stored, uploads[0].complete), (10, true));
     let mut content = String::new();
-    server.store.open_upload(&agent.id, &flow, 0).unwrap().read_to_string(&mut content).unwrap();
+    server.store.open_upload(agent.id, &flow, 0).unwrap().read_to_string(&mut content).unwrap();
     assert_eq!(content, "0123456789");
     assert_eq!(server.notes.completed.lock().unwrap().len(), 1);
 }
@@ -127,9 +127,9 @@ async fn rows_for_what_was_not_asked_are_refused() {
     assert_eq!(other.control(&server, foreign).await, 200);
     let flow = "F.1".parse().unwrap();
     assert_eq!(server.rows(agent.id, &flow, NAME), ["{\"a\":\"right\"}"]);
-    assert_eq!(server.store.results(&agent.id, &flow).unwrap().len(), 1);
+    assert_eq!(server.store.results(agent.id, &flow).unwrap().len(), 1);
     assert_eq!(server.rows(agent.id, &not_delivered, NAME), [""; 0]);
-    assert!(!server.store.flow(&agent.id, &flow).unwrap().complete);
+    assert!(!server.store.flow(agent.id, &flow).unwrap().complete);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +146,7 @@ async fn rows_are_found_from_any_row_on() {
     for start in [0, 1, 9, 10, 55, 99, 100, 1000] {
         let found: Vec<Bytes> = server
             .store
-            .rows(&agent.id, &flow, &name, start)
+            .rows(agent.id, &flow, &name, start)
             .unwrap()
             .collect::<Result<_, _>>()
             .unwrap();
@@ -171,7 +171,7 @@ async fn compressed_rows_and_files_are_the_same_as_plain_ones() {
     assert_eq!(agent.control(&server, vec![message, file]).await, 200);
     let flow = "F.1".parse().unwrap();
     assert_eq!(server.rows(agent.id, &flow, NAME), ["{\"a\":1}"]);
-    assert_eq!(server.store.uploads(&agent.id, &flow).unwrap()[0].stored, 5);
+    assert_eq!(server.store.uploads(agent.id, &flow).unwrap()[0].stored, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +180,7 @@ async fn a_part_of_a_file_beyond_its_end_is_refused() {
     let agent = collecting(&server).await;
     let messages = vec![part(0, b"0", false), part(1 << 40, b"x", true)];
     assert_eq!(agent.control(&server, messages).await, 200);
-    let uploads = server.store.uploads(&agent.id, &"F.1".parse().unwrap()).unwrap();
+    let uploads = server.store.uploads(agent.id, &"F.1".parse().unwrap()).unwrap();
     assert_eq!((uploads[0].stored, uploads[0].complete), (1, false));
 }
 
@@ -201,7 +201,7 @@ async fn names_are_hidden_on_their_way_and_known_again() {
     assert_eq!(agent.control(&server, messages).await, 200);
     let flow = "F.1".parse().unwrap();
     assert_eq!(server.rows(agent.id, &flow, NAME), ["{\"a\":1}"]);
-    let stats = server.store.flow(&agent.id, &flow).unwrap().stats;
+    let stats = server.store.flow(agent.id, &flow).unwrap().stats;
     assert_eq!(stats.query_status[0].names_with_response, [NAME]);
 }
 
@@ -216,7 +216,7 @@ async fn a_collection_that_never_arrived_is_sent_again_and_one_that_was_lost_fai
     let progress = stats("F.1", Status::Progress, false);
     assert_eq!(agent.control(&server, vec![progress]).await, 200);
     assert_eq!(agent.control(&server, vec![unknown]).await, 200);
-    let found = server.store.flow(&agent.id, &flow).unwrap();
+    let found = server.store.flow(agent.id, &flow).unwrap();
     assert_eq!(found.state(now_us()), FlowState::Error);
     assert!(found.complete && found.status().contains("lost"), "{}", found.status());
 }

@@ -88,7 +88,7 @@ async fn acknowledged_rows_survive_the_death_of_the_server() {
         child.kill().unwrap();
         child.wait().unwrap();
         let store = Store::open(folder).unwrap();
-        let kept = store.rows(&agent.id, &flow, &NAME.parse().unwrap(), 0).unwrap();
+        let kept = store.rows(agent.id, &flow, &NAME.parse().unwrap(), 0).unwrap();
         let kept: Vec<String> =
             kept.map(|row| String::from_utf8(row.unwrap().to_vec()).unwrap()).collect();
         let expected: Vec<String> = (0..acknowledged).map(|n| format!("{{\"n\":{n}}}")).collect();

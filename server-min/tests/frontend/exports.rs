@@ -64,7 +64,7 @@ fn entries(zip: Vec<u8>, password: Option<&str>) -> BTreeMap<String, Vec<u8>> {
 async fn an_export_holds_what_the_agent_sent_under_harmless_names() {
     let (server, agent) = collected().await;
     let (flow, mut zip) = ("F.1".parse().unwrap(), Cursor::new(Vec::new()));
-    let made = export::flow(&server.store, &agent.id, &flow, &Wishes::default(), &mut zip).unwrap();
+    let made = export::flow(&server.store, agent.id, &flow, &Wishes::default(), &mut zip).unwrap();
     let all = entries(zip.into_inner(), None);
     assert_eq!(made.entries, all.len() as u64);
     assert_eq!(all["uploads/0-authorized_keys"], b"key");
@@ -96,7 +96,7 @@ async fn an_encrypted_export_opens_with_its_password_only() {
     let (server, agent) = collected().await;
     let (flow, mut zip) = ("F.1".parse().unwrap(), Cursor::new(Vec::new()));
     let wishes = Wishes { password: Some("open sesame".to_owned().into()) };
-    export::flow(&server.store, &agent.id, &flow, &wishes, &mut zip).unwrap();
+    export::flow(&server.store, agent.id, &flow, &wishes, &mut zip).unwrap();
     let zip = zip.into_inner();
     assert!(!zip.windows(10).any(|part| part == b"0123456789"));
     let mut archive = ZipArchive::new(Cursor::new(zip.clone())).unwrap();

@@ -80,7 +80,7 @@ async fn the_nonce_says_in_which_organisation_an_agent_enrols_and_where_its_rows
     let row = rows("F.1", "A", 0, &["{\"a\":1}"]);
     assert_eq!(realms.post(&agent, OTHER, row).await, 200);
     let kept = |org: &Org| {
-        let rows = org.store.rows(&id, &flow, &"A".parse().unwrap(), 0);
+        let rows = org.store.rows(id, &flow, &"A".parse().unwrap(), 0);
         rows.map_or(0, Iterator::count)
     };
     assert_eq!((kept(realms.orgs.root()), kept(&realms.other)), (0, 1));

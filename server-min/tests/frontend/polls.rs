@@ -48,7 +48,7 @@ async fn the_median_from_a_request_to_the_agent_is_below_100_ms() {
         times.push(asked.elapsed());
         assert_eq!(agent.open(body)[0].session_id, flow);
         let (store, id) = (server.store.clone(), agent.id);
-        let end = move || store.cancel_flow(&id, &flow.parse().unwrap(), "somebody").unwrap();
+        let end = move || store.cancel_flow(id, &flow.parse().unwrap(), "somebody").unwrap();
         assert!(tokio::task::spawn_blocking(end).await.unwrap());
         // The cancellation goes out alone, so that the next poll waits.
         agent.tasks(&server).await;
@@ -84,7 +84,7 @@ async fn a_cancellation_reaches_a_waiting_agent() {
     assert_eq!(agent.tasks(&server).await.len(), 1);
     let response = agent.poll(&server).await;
     let (store, id) = (server.store.clone(), agent.id);
-    tokio::task::spawn_blocking(move || store.cancel_flow(&id, &flow, "admin").unwrap());
+    tokio::task::spawn_blocking(move || store.cancel_flow(id, &flow, "admin").unwrap());
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert!(agent.open(body)[0].cancel.is_some());
 }

@@ -93,7 +93,7 @@ impl Replay {
                         urgent: false,
                     };
                     let (store, client) = (self.server.store.clone(), self.client);
-                    if store.flow(&client, &flow.id).is_ok() {
+                    if store.flow(client, &flow.id).is_ok() {
                         continue;
                     }
                     let create = move || store.create_flow(&client, flow);
@@ -114,7 +114,7 @@ impl Replay {
     }
 
     fn state(&self, flow: &FlowId) -> FlowState {
-        self.server.store.flow(&self.client, flow).unwrap().state(now_us())
+        self.server.store.flow(self.client, flow).unwrap().state(now_us())
     }
 }
 
@@ -131,7 +131,7 @@ async fn a_recorded_agent_enrols_and_its_results_are_kept() {
     replay.say("https_02_collection_multi.json").await;
     let flow = "F.DC1RPE1TE5EJQ".parse().unwrap();
     assert_eq!(replay.state(&flow), FlowState::Finished);
-    let results = replay.server.store.results(&replay.client, &flow).unwrap();
+    let results = replay.server.store.results(replay.client, &flow).unwrap();
     let names: Vec<&str> = results.iter().map(|set| set.name.as_str()).collect();
     assert_eq!(names, ["Custom.Test.Multi/A", "Custom.Test.Multi/B"]);
 
@@ -142,7 +142,7 @@ async fn a_recorded_agent_enrols_and_its_results_are_kept() {
     let flow = "F.DC1RPF7Q1VB3U".parse().unwrap();
     assert_eq!(replay.state(&flow), FlowState::Finished);
     assert_eq!(replay.server.rows(replay.client, &flow, "Custom.Test.ManyRows").len(), 20_000);
-    let found = replay.server.store.flow(&replay.client, &flow).unwrap();
+    let found = replay.server.store.flow(replay.client, &flow).unwrap();
     assert_eq!((found.totals().rows, found.totals().logs), (20_000, 23));
-    assert_eq!(replay.server.store.logs(&replay.client, &flow, 0).unwrap().count(), 23);
+    assert_eq!(replay.server.store.logs(replay.client, &flow, 0).unwrap().count(), 23);
 }

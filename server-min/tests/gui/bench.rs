@@ -15,7 +15,7 @@ use troodon_server::actor::Actor;
 use troodon_server::artifact::Repository;
 use troodon_server::artifacts;
 use troodon_server::config::Config;
-use troodon_server::gui::{Gui, Services, Settings};
+use troodon_server::gui::{Gui, Settings};
 use troodon_server::hunts::{self, NewHunt};
 use troodon_server::ingest::{self, Fact, Origin, Sorted};
 use troodon_server::launcher::{Collect, Launcher, Spec};
@@ -27,6 +27,7 @@ use troodon_server::model::role::Role;
 use troodon_server::orgs::{NewOrg, Orgs};
 use troodon_server::password::Hashed;
 use troodon_server::query;
+use troodon_server::services::Services;
 use troodon_server::store::Store;
 use troodon_server::store::chunk::Chunk;
 

@@ -43,6 +43,7 @@ const PAGES: &[(&str, &str, &str, &str, &str)] = &[
     ("POST", "/sign-in", "/sign-in", "OPEN", ""),
     ("POST", "/sign-in/code", "/sign-in/code", "OPEN", ""),
     ("POST", "/sign-out", "/sign-out", "OWN", ""),
+    ("GET", "/clients/server", "/clients/server", "READ_RESULTS", ""),
     ("GET", "/clients/{client}", "/clients/C.0123456789abcdef", "READ_RESULTS", ""),
     (
         "POST",
@@ -238,6 +239,26 @@ const PAGES: &[(&str, &str, &str, &str, &str)] = &[
     ("GET", "/icon.svg", "/icon.svg", "OPEN", ""),
 ];
 
+/// Routes that need something else where the server stands in the place of a client.
+const OF_THE_SERVER: &[(&str, &str, &str, &str, &str)] = &[
+    ("GET", "/clients/{client}/collect", "/clients/server/collect?artifact=", "COLLECT_SERVER", ""),
+    (
+        "POST",
+        "/clients/{client}/collect",
+        "/clients/server/collect",
+        "COLLECT_SERVER",
+        "artifact=Linux.Sys.Users",
+    ),
+    (
+        "POST",
+        "/clients/{client}/flows/{flow}/cancel",
+        "/clients/server/flows/F.1/cancel",
+        "COLLECT_SERVER",
+        "",
+    ),
+    ("GET", "/clients/{client}/flows/{flow}", "/clients/server/flows/F.1", "READ_RESULTS", ""),
+];
+
 fn letter(role: Role) -> char {
     match role {
         Role::OrgAdmin => 'O',
@@ -339,7 +360,8 @@ async fn every_page_is_shown_to_whom_the_table_says() {
             let name = role.map_or("nobody", Role::name);
             let mut browser = visitor(&bench, name, &OrgId::root(), role).await;
             let csrf = browser.get("/account").await.csrf();
-            for page in PAGES.iter().filter(|page| !["OPEN", "OWN"].contains(&page.3)) {
+            let pages = PAGES.iter().chain(OF_THE_SERVER);
+            for page in pages.filter(|page| !["OPEN", "OWN"].contains(&page.3)) {
                 if page.2.contains("Custom.Kept") {
                     bench.keep_artifact(KEPT).await;
                 }
