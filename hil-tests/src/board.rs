@@ -63,12 +63,17 @@ impl Firmware {
         let boards = concat!(env!("CARGO_MANIFEST_DIR"), "/../boards");
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        build.args(["build", "--release", "--package", &device.name, "--target", &device.target]);
+        build.args(["build", "--release", "--package", &device.board, "--target", &device.target]);
         // What cargo tells a test of the other workspace is not for this one.
         build.env_remove("CARGO_TARGET_DIR").current_dir(boards);
+        let mut target = Path::new(boards).join("target");
+        if !device.build.is_empty() {
+            // Firmware that is built in two ways has two places, or each build would undo the other.
+            target.push(&device.name);
+            build.args(&device.build).arg("--target-dir").arg(&target);
+        }
         run(&mut build)?;
-        let folder = Path::new(boards).join("target").join(&device.target).join("release");
-        let image = folder.join(&device.name);
+        let image = target.join(&device.target).join("release").join(&device.board);
         ensure!(image.is_file(), "{} was not built", image.display());
         Ok(Self { device: device.clone(), image })
     }
@@ -96,7 +101,7 @@ impl Deployment {
             Make::Troodon => self.server_command(),
             Make::Velociraptor => Command::new(Programs::find()?.server),
         };
-        provision.args(["provision", "--board", &firmware.device.name, "--name", name]);
+        provision.args(["provision", "--board", &firmware.device.board, "--name", name]);
         provision.arg("--client_config").arg(config_path);
         if key == BoardKey::Provisioned {
             provision.arg("--generate-key");

@@ -10,13 +10,22 @@ use serde::Deserialize;
 /// Stands in the arguments of an emulator for the file that is the board's flash.
 const FLASH: &str = "{flash}";
 
-/// A kind of board: its crate in `boards/`, and the emulator that runs its firmware.
+/// A kind of firmware: its crate in `boards/`, and the emulator that runs it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
-    /// The name of its crate, which is that of its file and of its kind for `troodon provision`.
+    /// The name of its file.
     #[serde(skip)]
     pub name: String,
+    /// The name of its crate, which is that of its kind for `troodon provision`; that of the file if none is given.
+    #[serde(default, rename = "crate")]
+    pub board: String,
+    /// What cargo is told beside that, to build it otherwise than it is usually built.
+    #[serde(default)]
+    pub build: Vec<String>,
+    /// The cases that it runs, by their names; all, if none is given.
+    #[serde(default)]
+    pub cases: Vec<String>,
     /// What its firmware is built for.
     pub target: String,
     /// The program.
@@ -58,7 +67,16 @@ impl Device {
             toml::from_str(&fs::read_to_string(path).with_context(shown)?).with_context(shown)?;
         let name = path.file_stem().and_then(|name| name.to_str()).with_context(shown)?;
         name.clone_into(&mut device.name);
+        if device.board.is_empty() {
+            name.clone_into(&mut device.board);
+        }
         Ok(device)
+    }
+
+    /// Whether it is to run a case.
+    #[must_use]
+    pub fn runs(&self, case: &str) -> bool {
+        self.cases.is_empty() || self.cases.iter().any(|one| one == case)
     }
 
     /// Whether its emulator is here; if not, that is said aloud.

@@ -54,8 +54,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// The images themselves are built and run by the tests of `hil-tests`.
 fn lint_firmware() -> Result<()> {
     for device in Device::all()? {
-        let mut clippy = step::cargo(["clippy", "--release", "--package", &device.name]);
-        clippy.args(["--target", &device.target, "--", "-D", "warnings"]);
+        let mut clippy = step::cargo(["clippy", "--release", "--package", &device.board]);
+        clippy.args(&device.build).args(["--target", &device.target, "--", "-D", "warnings"]);
         let what = format!("clippy on the firmware of {}", device.name);
         step::run(&what, clippy.current_dir(step::root().join("boards")))?;
     }

@@ -8,7 +8,8 @@ use troodon_core::pin::Anchor;
 use troodon_core::time::UnixTime;
 
 use super::handshake::shake;
-use super::suite::{Case, cases, compare, server};
+use super::shown::server;
+use super::suite::{Case, cases, compare};
 
 /// A root in `Client.Crypto.root_certs`, as an inspection proxy has it.
 #[test]

@@ -4,6 +4,7 @@
 
 mod handshake;
 mod limbo;
+mod shown;
 mod suite;
 
 use std::sync::Arc;

@@ -1,17 +1,9 @@
 //! A suite of certificate chains in the format of x509-limbo: what a verifier makes of each, against what it should.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
-use rustls::client::ResolvesClientCert;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-use rustls::time_provider::TimeProvider;
-use rustls::{Error, ServerConfig, SignatureScheme, version};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::Value;
 
 /// One chain, and what is known about it.
@@ -33,12 +25,6 @@ pub struct Case {
 /// The moment of the verification.
 #[derive(Clone, Copy, Debug)]
 pub struct At(pub u64);
-
-impl TimeProvider for At {
-    fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0)))
-    }
-}
 
 /// The chains of the file that the environment names for which a handshake can be made, and the ids of the others with the
 /// reason.
@@ -108,44 +94,6 @@ fn time(text: &Value) -> u64 {
     let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
     let seconds = number(11..13) * 3600 + number(14..16) * 60 + number(17..19);
     (days - 719_468) * 86_400 + seconds
-}
-
-/// Shows a chain, whatever is in it.
-#[derive(Debug)]
-pub struct Shown(Arc<CertifiedKey>);
-
-impl Shown {
-    pub fn new(case: &Case, provider: &CryptoProvider) -> Result<Arc<Self>, Error> {
-        let key = provider.key_provider.load_private_key(case.key.clone_key())?;
-        Ok(Arc::new(Self(Arc::new(CertifiedKey::new(case.chain.clone(), key)))))
-    }
-}
-
-impl ResolvesServerCert for Shown {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
-}
-
-impl ResolvesClientCert for Shown {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
-
-    fn has_certs(&self) -> bool {
-        true
-    }
-}
-
-/// A server that shows a chain; an error when no server can, with a key of that kind.
-pub fn server(case: &Case, provider: CryptoProvider) -> Result<Arc<ServerConfig>, Error> {
-    let shown = Shown::new(case, &provider)?;
-    let config = ServerConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&[&version::TLS13])
-        .unwrap()
-        .with_no_client_auth()
-        .with_cert_resolver(shown);
-    Ok(Arc::new(config))
 }
 
 /// What webpki, which every TLS of this project asks, decides otherwise than the suite, and why that is borne. All but the first

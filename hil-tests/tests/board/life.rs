@@ -13,7 +13,7 @@ use super::{ANSWER_MAX, BOOT_MAX, NAME, board, plain, secure};
 pub(super) fn a_board_enrols_is_interrogated_and_answers_collections(
     firmware: &Firmware,
 ) -> Result<()> {
-    let model = &firmware.device().name;
+    let model = &firmware.device().board;
     let (deployment, server, board) = board(firmware, &secure(), BoardKey::Provisioned)?;
     let mut running = board.start()?;
     let client = deployment.wait_for_client(&mut running)?;
@@ -85,7 +85,7 @@ pub(super) fn a_board_gives_the_image_that_it_runs(firmware: &Firmware) -> Resul
     let rows = flow.rows()?;
     let hash: String = Sha256::digest(image).iter().map(|byte| format!("{byte:02x}")).collect();
     ensure!(rows[0]["Hash"] == json!(hash), "{rows:?}");
-    let name = firmware.device().name.as_bytes();
+    let name = firmware.device().board.as_bytes();
     ensure!(image.windows(name.len()).any(|bytes| bytes == name), "no image of this board");
     server.stop()?;
     Ok(())

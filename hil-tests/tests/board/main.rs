@@ -13,7 +13,7 @@ mod trust;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use hil_tests::{Board, BoardKey, Deployment, Device, Firmware, Options, Process, Programs};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::json;
@@ -56,7 +56,7 @@ const CASES: &[(&str, Case)] = cases![
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
-    match Device::all() {
+    match devices() {
         Ok(devices) => libtest_mimic::run(&arguments, trials(&devices)).exit_code(),
         Err(error) => {
             eprintln!("{error:#}");
@@ -65,10 +65,20 @@ fn main() -> ExitCode {
     }
 }
 
+fn devices() -> Result<Vec<Device>> {
+    let devices = Device::all()?;
+    for device in &devices {
+        let is_known = |case: &String| CASES.iter().any(|(name, _)| name == case);
+        let unknown = device.cases.iter().find(|case| !is_known(case));
+        ensure!(unknown.is_none(), "{}: no case {unknown:?}", device.name);
+    }
+    Ok(devices)
+}
+
 fn trials(devices: &[Device]) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (name, case) in CASES {
-        for device in devices {
+        for device in devices.iter().filter(|device| device.runs(name)) {
             let (device, name) = (device.clone(), format!("{}::{name}", device.name));
             let what = name.clone();
             trials.push(Trial::test(name, move || run(&device, &what, *case)));

@@ -19,15 +19,31 @@ const TARGET: &str = "thumbv7em-none-eabihf";
 const BOARDS: [&str; 1] = ["qemu-mps2-an386"];
 
 /// A profile, what cargo is told for it, and the key of its budget in `[package.metadata.budget]`.
-const PROFILES: [(&str, &[&str], &str); 2] =
-    [("TLS", &[], "flash-tls"), ("plain HTTP", &["--no-default-features"], "flash-plain")];
+const PROFILES: [(&str, &[&str], &str); 3] = [
+    ("TLS", &[], "flash-tls"),
+    (
+        "TLS by embedded-tls",
+        &["--no-default-features", "--features", "tls-embedded"],
+        "flash-tls-embedded",
+    ),
+    ("plain HTTP", &["--no-default-features"], "flash-plain"),
+];
 
 const PARTS: [(&str, &[&str]); 7] = [
     ("query language", &["troodon_vql", "csv_core", "serde_json", "regex_automata"]),
     ("agent and protocol", &["troodon_core", "troodon_proto", "prost", "miniz_oxide", "postcard"]),
     (
         "TLS",
-        &["rustls", "webpki", "rustls_pki_types", "p256", "primeorder", "elliptic_curve", "ecdsa"],
+        &[
+            "rustls",
+            "embedded_tls",
+            "webpki",
+            "rustls_pki_types",
+            "p256",
+            "primeorder",
+            "elliptic_curve",
+            "ecdsa",
+        ],
     ),
     (
         "RSA and certificates",

@@ -1,5 +1,6 @@
 //! Certificates for purpose-made servers.
 
+use p256::SecretKey;
 use p256::ecdsa::SigningKey;
 use p256::pkcs8::DecodePrivateKey;
 use rcgen::{
@@ -7,7 +8,9 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 use rsa::RsaPrivateKey;
+use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::EncodePrivateKey;
+use rustls::pki_types::PrivateKeyDer;
 
 /// The name that boards want to see under the embedded authority.
 pub const PINNED: &str = "VelociraptorServer";
@@ -25,7 +28,31 @@ pub struct Authority {
 #[derive(Clone)]
 pub struct Identity {
     pub chain: Vec<Vec<u8>>,
-    pub key: SigningKey,
+    pub key: ServerKey,
+}
+
+/// What a server signs with.
+#[derive(Clone)]
+pub enum ServerKey {
+    P256(SigningKey),
+    /// With PSS and SHA-256.
+    Rsa(RsaPrivateKey),
+}
+
+impl ServerKey {
+    /// Nothing when it is a key of another kind.
+    pub fn read(key: &PrivateKeyDer<'_>) -> Option<Self> {
+        match key {
+            PrivateKeyDer::Pkcs1(key) => {
+                RsaPrivateKey::from_pkcs1_der(key.secret_pkcs1_der()).map(Self::Rsa).ok()
+            }
+            PrivateKeyDer::Sec1(key) => {
+                let key = SecretKey::from_sec1_der(key.secret_sec1_der()).ok()?;
+                Some(Self::P256(key.into()))
+            }
+            _ => SigningKey::from_pkcs8_der(key.secret_der()).map(Self::P256).ok(),
+        }
+    }
 }
 
 impl Authority {
@@ -74,6 +101,6 @@ impl Authority {
     }
 }
 
-fn signing_key(key: &KeyPair) -> SigningKey {
-    SigningKey::from_pkcs8_der(&key.serialize_der()).unwrap()
+fn signing_key(key: &KeyPair) -> ServerKey {
+    ServerKey::P256(SigningKey::from_pkcs8_der(&key.serialize_der()).unwrap())
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use troodon_board::tls::{TlsFault, TlsSettings};
 use troodon_core::config::Secret;
 
-use super::authority::{Authority, HOST, Identity, PINNED};
+use super::authority::{Authority, HOST, Identity, PINNED, ServerKey};
 use super::client::{BACK_ENDS, BackEnd, NOW, Outcome, settings, talk, talk_with_each};
 use super::server::{HONEST, Server, Step};
 
@@ -31,6 +31,18 @@ fn is_trusted(outcome: &Outcome) {
 fn the_pinned_name_under_the_embedded_authority_is_trusted() {
     let own = Authority::new("own");
     is_trusted(&with(&own, &[], own.sign(PINNED, |_| ())));
+}
+
+#[test]
+fn a_server_may_sign_with_the_rsa_key_of_its_certificate_and_no_other() {
+    let own = Authority::new("own");
+    let [right, wrong] =
+        [1, 2].map(|seed| RsaPrivateKey::new(&mut ChaCha20Rng::from_seed([seed; 32]), 2048));
+    let (right, wrong) = (right.unwrap(), wrong.unwrap());
+    let (_, certificate) = own.sign_rsa(PINNED, &right);
+    let identity = |key| Identity { chain: vec![certificate.clone()], key: ServerKey::Rsa(key) };
+    is_trusted(&with(&own, &[], identity(right)));
+    assert_eq!(with(&own, &[], identity(wrong)).refused(), TlsFault::Certificate);
 }
 
 #[test]

@@ -9,5 +9,6 @@
 mod authority;
 mod certificates;
 mod client;
+mod limbo;
 mod protocol;
 mod server;

@@ -12,9 +12,10 @@ use p256::elliptic_curve::Generate;
 use p256::elliptic_curve::sec1::ToSec1Point;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use rsa::Pss;
 use sha2::{Digest, Sha256};
 
-use super::authority::Identity;
+use super::authority::{Identity, ServerKey};
 
 pub const HANDSHAKE: u8 = 22;
 pub const ALERT: u8 = 21;
@@ -247,7 +248,7 @@ impl Server {
             Step::CertificateVerify => verify_message(&self.identity.key, &hash),
             Step::ForeignCertificateVerify => {
                 let key = SigningKey::generate_from_rng(&mut ChaCha20Rng::from_seed([9; 32]));
-                verify_message(&key, &hash)
+                verify_message(&ServerKey::P256(key), &hash)
             }
             Step::Finished | Step::WrongFinished => {
                 let secret = Hkdf::<Sha256>::from_prk(server_secret).unwrap();
@@ -263,10 +264,20 @@ impl Server {
     }
 }
 
-fn verify_message(key: &SigningKey, hash: &[u8]) -> Vec<u8> {
+fn verify_message(key: &ServerKey, hash: &[u8]) -> Vec<u8> {
     let text = [[0x20; 64].as_slice(), b"TLS 1.3, server CertificateVerify\0", hash].concat();
-    let signature: DerSignature = key.sign(&text);
-    handshake(15, &[&[4, 3], with_len16(signature.as_bytes()).as_slice()].concat())
+    let (scheme, signature) = match key {
+        ServerKey::P256(key) => {
+            let signature: DerSignature = key.sign(&text);
+            ([4, 3], signature.as_bytes().to_vec())
+        }
+        ServerKey::Rsa(key) => {
+            let mut rng = ChaCha20Rng::from_seed([11; 32]);
+            let (scheme, hash) = (Pss::<Sha256>::new(), Sha256::digest(&text));
+            ([8, 4], key.sign_with_rng(&mut rng, scheme, &hash).unwrap())
+        }
+    };
+    handshake(15, &[&scheme, with_len16(&signature).as_slice()].concat())
 }
 
 /// The key share for P-256 and the session id of a ClientHello.

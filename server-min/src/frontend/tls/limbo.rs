@@ -2,6 +2,8 @@
 
 #[path = "../../../../agent-std/tests/tls/handshake.rs"]
 mod handshake;
+#[path = "../../../../agent-std/tests/tls/shown.rs"]
+mod shown;
 #[path = "../../../../agent-std/tests/tls/suite.rs"]
 #[allow(dead_code, reason = "the agent uses the rest")]
 mod suite;
@@ -14,7 +16,8 @@ use rustls_pki_types::ServerName;
 use super::{TlsWishes, server_tls};
 use crate::syslog;
 use handshake::shake;
-use suite::{Case, Shown, cases, compare, server};
+use shown::{Shown, server};
+use suite::{Case, cases, compare};
 
 /// What aws-lc decides otherwise than the suite beside that.
 const MORE: &[(&str, &[&str])] = &[(
