@@ -162,7 +162,7 @@ impl Board {
         if monitor.exists() {
             fs::remove_file(&monitor)?;
         }
-        let mut qemu = self.firmware.device.emulate(flash);
+        let mut qemu = self.firmware.device.emulate(flash)?;
         qemu.args(network)
             .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor.display())]);
         qemu.arg("-kernel").arg(&self.firmware.image);

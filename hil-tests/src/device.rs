@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// Stands in the arguments of an emulator for the file that is the board's flash.
 const FLASH: &str = "{flash}";
 
-/// A kind of firmware: its crate in `boards/`, and the emulator that runs it.
+/// A kind of firmware: its crate in `boards/`, and what runs it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
@@ -28,15 +28,39 @@ pub struct Device {
     pub cases: Vec<String>,
     /// What its firmware is built for.
     pub target: String,
-    /// The program.
-    pub emulator: String,
-    /// Where in the file of its flash the provisioning begins, in bytes.
+    /// Where the provisioning begins: in the file of an emulator's flash, or in the address space of a chip.
     pub provisioned_at: u64,
-    /// What it is told. Its network device is joined to the `-netdev` named `wire`.
-    arguments: Vec<String>,
+    /// What runs it.
+    runs_on: RunsOn,
+}
+
+/// What runs a firmware.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+enum RunsOn {
+    /// An emulator on this machine.
+    Emulator {
+        program: String,
+        /// What it is told. Its network device is joined to the `-netdev` named `wire`.
+        arguments: Vec<String>,
+    },
+    /// A board on a bench, flashed through a probe.
+    Probe {
+        /// The chip, as probe-rs calls it.
+        chip: String,
+    },
 }
 
 impl Device {
+    /// Every device that an emulator runs, by name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Device::all`].
+    pub fn emulated() -> Result<Vec<Self>> {
+        Ok(Self::all()?.into_iter().filter(Self::is_emulated).collect())
+    }
+
     /// Every device, by name.
     ///
     /// # Errors
@@ -79,25 +103,45 @@ impl Device {
         self.cases.is_empty() || self.cases.iter().any(|one| one == case)
     }
 
-    /// Whether its emulator is here; if not, that is said aloud.
+    /// Whether an emulator runs it, and not a bench.
+    #[must_use]
+    pub fn is_emulated(&self) -> bool {
+        matches!(self.runs_on, RunsOn::Emulator { .. })
+    }
+
+    /// Whether its emulator is here; if not, that is said aloud. A board on a bench is never here.
     #[must_use]
     pub fn is_here(&self, what: &str) -> bool {
-        let emulator = &self.emulator;
-        let found = Command::new(emulator).arg("--version").stdout(Stdio::null()).status().is_ok();
-        if !found {
-            eprintln!(
-                "SKIPPED: {what}: there is no {emulator} here; `cargo xtask test` installs it"
-            );
-        }
-        found
+        let (name, lacks) = (
+            &self.board,
+            match &self.runs_on {
+                RunsOn::Emulator { program, .. } if answers(program) => return true,
+                RunsOn::Emulator { program, .. } => {
+                    format!("there is no {program} here; `cargo xtask test` installs it")
+                }
+                RunsOn::Probe { chip } => format!("no {chip} is joined to this machine by a probe"),
+            },
+        );
+        eprintln!("SKIPPED: {what}: {lacks}; see boards/{name}");
+        false
     }
 
     /// The command that runs a board of this kind, without its firmware and its network.
-    #[must_use]
-    pub fn emulate(&self, flash: &str) -> Command {
-        let mut emulator = Command::new(&self.emulator);
-        emulator.args(self.arguments.iter().map(|argument| argument.replace(FLASH, flash)));
+    ///
+    /// # Errors
+    ///
+    /// No emulator runs it.
+    pub fn emulate(&self, flash: &str) -> Result<Command> {
+        let RunsOn::Emulator { program, arguments } = &self.runs_on else {
+            bail!("{} runs on a bench", self.name)
+        };
+        let mut emulator = Command::new(program);
+        emulator.args(arguments.iter().map(|argument| argument.replace(FLASH, flash)));
         emulator.args(["-nographic", "-serial", "stdio"]);
-        emulator
+        Ok(emulator)
     }
+}
+
+fn answers(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok()
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use hil_tests::Device;
+use hil_tests::{Device, Firmware};
 
 use crate::setup::BOARD_TARGETS;
 use crate::{interop, package, setup, step, tidy};
@@ -51,9 +51,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     interop::run_if_there_is_a_peer()
 }
 
-/// The images themselves are built and run by the tests of `hil-tests`.
+/// The images that emulators run are built and run by the tests of `hil-tests`; those for a bench are built here.
 fn lint_firmware() -> Result<()> {
     for device in Device::all()? {
+        if !device.is_emulated() {
+            Firmware::build(&device)?;
+        }
         let mut clippy = step::cargo(["clippy", "--release", "--package", &device.board]);
         clippy.args(&device.build).args(["--target", &device.target, "--", "-D", "warnings"]);
         let what = format!("clippy on the firmware of {}", device.name);

@@ -6,19 +6,22 @@
 //! static BOARD: Board<Mine, HEAP_LEN> = Board::new(Mine, &HEAP);
 //! ```
 //!
-//! The entry calls [`Board::start`], then [`Board::run`]; handlers of panics and faults call [`Board::end`].
+//! The entry calls [`Board::start`], then [`Board::run`]; handlers of panics and faults call [`Board::end`]. What a chip's
+//! services need to be changed is in a [`Shared`].
 #![allow(unsafe_code, reason = "a record that outlives a reset is static memory")]
 
 use core::fmt::{self, Write};
-use core::ptr::addr_of_mut;
+use core::ptr::{self, addr_of_mut};
+use core::slice;
 
 use embedded_storage::nor_flash::MultiwriteNorFlash;
+use spin::Mutex;
 
 use crate::ending::{Cause, EndingRecord};
 use crate::firmware::{Firmware, Parts};
 use crate::flash::{FlashStorage, Layout};
 use crate::heap::Heap;
-use crate::limits::WATCHDOG_SECS;
+use crate::limits::{PROVISION_LEN, WATCHDOG_SECS};
 use crate::load::Load;
 use crate::memory;
 use crate::nic::Nic;
@@ -140,9 +143,16 @@ impl<C: Chip, const HEAP: usize> Board<C, HEAP> {
         self.chip.reset()
     }
 
+    /// Writes down that the watchdog has reset the board, for chips whose watchdog gives no warning. Called before
+    /// [`Board::run`].
+    pub fn bitten(&self) {
+        // SAFETY: `run` comes later, and `end` does not return.
+        unsafe { (*addr_of_mut!(RECORD)).keep(Cause::Watchdog, Hung) };
+    }
+
     /// Ends this firmware because its watchdog gave a warning.
     pub fn bark(&self) -> ! {
-        self.end(Cause::Watchdog, format_args!("no turn of the loop for {WATCHDOG_SECS} s"))
+        self.end(Cause::Watchdog, Hung)
     }
 }
 
@@ -200,6 +210,58 @@ impl<C: Chip, const HEAP: usize> System for Board<C, HEAP> {
     }
 }
 
+/// The memory that begins with the provisioning.
+///
+/// # Safety
+///
+/// [`PROVISION_LEN`] bytes can be read at the address, and nothing writes them.
+#[must_use]
+pub const unsafe fn provision_at(address: usize) -> &'static [u8] {
+    // SAFETY: the caller promises it.
+    unsafe { slice::from_raw_parts(ptr::without_provenance(address), PROVISION_LEN) }
+}
+
+/// What the services of a chip use: nothing before it is put there.
+pub struct Shared<T>(Mutex<Option<T>>);
+
+impl<T> Shared<T> {
+    /// Nothing.
+    #[expect(clippy::new_without_default, reason = "a default is not const")]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Puts it there.
+    pub fn put(&self, parts: T) {
+        *self.0.lock() = Some(parts);
+    }
+
+    /// Uses it. `None` before it is there, and when a fault came while it was in use: who tells of the fault does not wait.
+    pub fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.0.try_lock()?.as_mut().map(act)
+    }
+}
+
+/// The handlers of faults and panics on a Cortex-M, for the `static` board that is named.
+#[cfg(feature = "cortex-m")]
+#[macro_export]
+macro_rules! cortex_m_handlers {
+    ($board:ident) => {
+        #[cortex_m_rt::exception]
+        unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
+            let (at, caller) = (frame.pc(), frame.lr());
+            let why = format_args!("at {at:#010x}, called from {caller:#010x}");
+            $board.end($crate::Cause::Fault, why)
+        }
+
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            $board.end($crate::Cause::Panic, info)
+        }
+    };
+}
+
 /// The console of a chip as a place to format to.
 struct Console<'a, C>(&'a C);
 
@@ -207,5 +269,14 @@ impl<C: Chip> Write for Console<'_, C> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.write(text);
         Ok(())
+    }
+}
+
+/// Why a watchdog ends a firmware.
+struct Hung;
+
+impl fmt::Display for Hung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no turn of the loop for {WATCHDOG_SECS} s")
     }
 }

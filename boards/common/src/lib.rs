@@ -16,6 +16,8 @@ pub mod clint;
 pub mod cmsdk;
 mod command;
 mod comms;
+#[cfg(feature = "embassy")]
+pub mod embassy;
 mod ending;
 mod facts;
 mod firmware;
@@ -40,14 +42,14 @@ pub mod uart16550;
 pub mod virtio;
 
 #[cfg(target_os = "none")]
-pub use board::{Board, Chip, Hardware};
+pub use board::{Board, Chip, Hardware, Shared, provision_at};
 pub use ending::{Cause, Ending, EndingRecord, TEXT_LEN_MAX};
 pub use firmware::{BootFault, Firmware, Parts};
 pub use heap::Heap;
 pub use identity::IdentityFault;
 pub use limits::WATCHDOG_SECS;
 pub use load::Load;
-pub use nic::Nic;
+pub use nic::{Nic, local_address};
 pub use region::Region;
 pub use system::{Memory, NoEntropy, System};
 pub use troodon_core::time::{Instant, Span};

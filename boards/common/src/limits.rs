@@ -42,3 +42,5 @@ pub const BATCH_LEN: usize = 6 << 10;
 /// Seconds without a turn of the loop after which the watchdog ends the firmware: ten times the longest computation, that
 /// of RSA.
 pub const WATCHDOG_SECS: u32 = 10;
+/// Bytes of flash for the provisioning: certificates of some roots, a client certificate, and keys.
+pub const PROVISION_LEN: usize = 16 * 1024;

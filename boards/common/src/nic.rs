@@ -1,5 +1,6 @@
 //! The network device of a board, with what queries ask of it: whether there is a cable, and how much went through.
 
+use crc::{CRC_32_ISO_HDLC, Crc};
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
 
@@ -7,6 +8,15 @@ use smoltcp::time::Instant;
 pub trait Nic: Device {
     /// Whether somebody is at the other end of the cable. May cost as much as a few frames: it is asked a few times a second.
     fn has_link(&mut self) -> bool;
+}
+
+/// A hardware address for a chip that has none, from the number that its maker gave it: locally administered, unicast, and the
+/// same at each start.
+#[must_use]
+pub fn local_address(serial: &[u8]) -> [u8; 6] {
+    const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+    let [a, b, c, d] = CRC.checksum(serial).to_be_bytes();
+    [0x02, 0x54, a, b, c, d]
 }
 
 /// Frames of one direction, and the bytes in them, since reset.

@@ -3,20 +3,17 @@
 #![no_main]
 #![allow(unsafe_code, reason = "registers and static memory of a chip")]
 
-use core::panic::PanicInfo;
-use core::{ptr, slice};
-
 use cortex_m::Peripherals;
 use cortex_m::asm::wfi;
 use cortex_m::peripheral::SCB;
-use cortex_m_rt::{ExceptionFrame, entry, exception};
+use cortex_m_rt::{entry, exception};
 use semihosting::fs::File;
 use semihosting::io::Read;
 use troodon_board::cmsdk::{CmsdkUart, CmsdkWatchdog};
 use troodon_board::flash::{Layout, MappedNor};
 use troodon_board::lan9118::Lan9118;
 use troodon_board::systick::SysTickClock;
-use troodon_board::{Board, Cause, Chip, Hardware, Heap, NoEntropy};
+use troodon_board::{Board, Chip, Hardware, Heap, NoEntropy, cortex_m_handlers, provision_at};
 
 const HZ: u32 = 25_000_000;
 const CLOCK: SysTickClock<HZ> = SysTickClock;
@@ -30,7 +27,6 @@ const MAC: [u8; 6] = [0x02, 0x54, 0x00, 0x12, 0x34, 0x56];
 /// The PSRAM, which a file of the host backs: it stands for flash.
 const FLASH: usize = 0x2100_0000;
 const FLASH_LEN: usize = 1024 * 1024;
-const PROVISION_LEN: usize = 16 * 1024;
 const HEAP_LEN: usize = 192 * 1024;
 
 #[global_allocator]
@@ -74,6 +70,8 @@ impl Chip for Mps2 {
     }
 }
 
+cortex_m_handlers!(BOARD);
+
 #[entry]
 fn main() -> ! {
     BOARD.start();
@@ -86,26 +84,15 @@ fn main() -> ! {
         BOARD.halt("no Ethernet controller")
     };
     // SAFETY: PSRAM; nothing writes to this part of it.
-    let provision = unsafe { slice::from_raw_parts(ptr::without_provenance(FLASH), PROVISION_LEN) };
+    let provision = unsafe { provision_at(FLASH) };
     // SAFETY: PSRAM again; the storage keeps to its layout, which begins behind the provisioning.
     let flash = unsafe { MappedNor::new(FLASH, FLASH_LEN) };
     let layout = Layout::at(64 * 1024);
     BOARD.run(Hardware { device, mac: MAC, flash, layout, provision })
 }
 
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    let (place, caller) = (frame.pc(), frame.lr());
-    BOARD.end(Cause::Fault, format_args!("at {place:#010x}, called from {caller:#010x}"))
-}
-
 /// The watchdog's first warning; its second would be a reset without a word.
 #[exception]
 unsafe fn NonMaskableInt() -> ! {
     BOARD.bark()
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    BOARD.end(Cause::Panic, info)
 }

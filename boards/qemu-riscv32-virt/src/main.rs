@@ -5,7 +5,7 @@
 
 use core::ops::RangeInclusive;
 use core::panic::PanicInfo;
-use core::{ptr, slice};
+use core::ptr;
 
 use riscv::asm::wfi;
 use riscv::interrupt::Interrupt;
@@ -15,7 +15,7 @@ use troodon_board::clint::Clint;
 use troodon_board::flash::{Layout, MappedNor};
 use troodon_board::uart16550::Uart16550;
 use troodon_board::virtio::{Virtio, VirtioEntropy, VirtioNet};
-use troodon_board::{Board, Cause, Chip, Hardware, Heap, NoEntropy};
+use troodon_board::{Board, Cause, Chip, Hardware, Heap, NoEntropy, provision_at};
 
 // SAFETY: the machine has it there; nothing else uses it, and `tick` is the handler of the timer.
 const CLINT: Clint<0x0200_0000, 10_000_000> = unsafe { Clint::new() };
@@ -30,7 +30,6 @@ const VIRTIO_STEP: usize = 0x1000;
 /// The second half of the memory, which a file of the host backs: it stands for flash.
 const FLASH: usize = 0x8080_0000;
 const FLASH_LEN: usize = 1024 * 1024;
-const PROVISION_LEN: usize = 16 * 1024;
 const HEAP_LEN: usize = 192 * 1024;
 
 #[global_allocator]
@@ -89,7 +88,7 @@ fn main() -> ! {
     CLINT.start();
     let Some(device) = VirtioNet::find(&virtio()) else { BOARD.halt("no network device") };
     // SAFETY: memory; nothing writes to this part of it.
-    let provision = unsafe { slice::from_raw_parts(ptr::without_provenance(FLASH), PROVISION_LEN) };
+    let provision = unsafe { provision_at(FLASH) };
     // SAFETY: memory again; the storage keeps to its layout, which begins behind the provisioning.
     let flash = unsafe { MappedNor::new(FLASH, FLASH_LEN) };
     let (mac, layout) = (device.mac(), Layout::at(64 * 1024));

@@ -188,7 +188,7 @@ fn boards_among(options: &Options, impostors: fn(&Deployment) -> Vec<Impostor>) 
         server.stop().expect("an end of the server");
     };
     thread::scope(|scope| {
-        for device in Device::all().expect("devices") {
+        for device in Device::emulated().expect("devices") {
             scope.spawn(|| among(device));
         }
     });

@@ -56,23 +56,31 @@ pub(super) struct ProvisionOptions {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "kebab-case")]
 enum Board {
+    /// ST's NUCLEO-H743ZI: the file is for address 0x08100000
+    NucleoH743zi,
     /// QEMU's mps2-an386: the file becomes the emulated flash
     QemuMps2An386,
     /// QEMU's RISC-V machine virt: the second half of the file becomes the emulated flash
     QemuRiscv32Virt,
+    /// WIZnet's W5500-EVB-Pico2: the file is for address 0x10100000
+    W5500EvbPico2,
 }
 
 impl Board {
     const fn name(self) -> &'static str {
         match self {
+            Self::NucleoH743zi => "nucleo-h743zi",
+            Self::W5500EvbPico2 => "w5500-evb-pico2",
             Self::QemuMps2An386 => "qemu-mps2-an386",
             Self::QemuRiscv32Virt => "qemu-riscv32-virt",
         }
     }
 
-    /// Bytes of the image. What is behind the blob is erased flash: where the board keeps its queue and its state.
+    /// Bytes of the image. What is behind the blob is erased flash: where an emulated board keeps its queue and its state, and
+    /// where a real one keeps nothing.
     const fn image_len(self) -> usize {
         match self {
+            Self::NucleoH743zi | Self::W5500EvbPico2 => 16 * 1024,
             Self::QemuMps2An386 | Self::QemuRiscv32Virt => 16 * 1024 * 1024,
         }
     }
@@ -80,7 +88,7 @@ impl Board {
     /// Where in the image the blob begins.
     const fn begin(self) -> usize {
         match self {
-            Self::QemuMps2An386 => 0,
+            Self::NucleoH743zi | Self::W5500EvbPico2 | Self::QemuMps2An386 => 0,
             Self::QemuRiscv32Virt => 8 * 1024 * 1024,
         }
     }
@@ -110,6 +118,9 @@ pub(super) fn run(invocation: &Invocation, options: &ProvisionOptions) -> Result
     let mut image = zeroize::Zeroizing::new(Vec::with_capacity(options.board.image_len()));
     image.resize(options.board.begin(), 0xff);
     image.extend_from_slice(&provision.emit()?);
+    if image.len() > options.board.image_len() {
+        bail!("the provisioning has {} bytes, more than the board has for it", image.len());
+    }
     image.resize(options.board.image_len(), 0xff);
     write_private(&options.output, &image)?;
     eprintln!("{said}.");

@@ -39,7 +39,7 @@ pub(super) fn run() -> Result<()> {
         }
     };
     println!("| board | work | instructions |\n|---|---|---|");
-    Device::all()?.iter().try_for_each(|device| measure(&programs, device))
+    Device::emulated()?.iter().try_for_each(|device| measure(&programs, device))
 }
 
 fn measure(programs: &Programs, device: &Device) -> Result<()> {
