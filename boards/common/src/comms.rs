@@ -82,6 +82,11 @@ impl<D: Nic, S: Storage> Comms<D, S> {
         wake_at.min(outside.network.wake_at(now))
     }
 
+    /// Whether a frame waits for [`Comms::turn`].
+    pub fn has_frame(&mut self) -> bool {
+        self.outside.network.has_frame()
+    }
+
     /// Tells the agent something that did not come from the network.
     pub fn handle(&mut self, fact: Input<'_>) {
         self.agent.handle(self.outside.system.now(), fact);

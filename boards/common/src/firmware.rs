@@ -15,7 +15,7 @@ use troodon_core::provision::{Provision, ProvisionFault};
 use troodon_core::queue::{QueueFault, QueueLimits};
 use troodon_core::state::{self, StoredServer};
 use troodon_core::storage::Storage;
-use troodon_core::time::{Instant, UnixTime};
+use troodon_core::time::{Instant, Span, UnixTime};
 use troodon_proto::VeloMessage;
 use troodon_vql::{Entropy, Fault, Session};
 use zeroize::Zeroizing;
@@ -25,7 +25,7 @@ use crate::comms::{Chunks, Comms, Order};
 use crate::ending::Ending;
 use crate::facts::Facts;
 use crate::identity::{IdentityFault, identity};
-use crate::limits::{INFLATED_LEN_MAX, REPLY_LEN_MAX};
+use crate::limits::{INFLATED_LEN_MAX, LINK_LOOK_MS, REPLY_LEN_MAX};
 use crate::network::Network;
 use crate::nic::Nic;
 use crate::plugin;
@@ -158,13 +158,23 @@ where
     /// Runs for ever.
     pub fn run(mut self) -> ! {
         loop {
-            if let Some(command) = self.line.poll(self.system) {
-                self.obey(command);
-            }
             let wake_at = self.comms.lock().turn();
             let work_at = self.work();
-            if wake_at.min(work_at) > self.system.now() {
-                self.system.idle();
+            self.sleep(wake_at.min(work_at));
+        }
+    }
+
+    /// Sleeps until then, or until there is a frame or something typed. A look at both costs a tenth of a turn of the loop.
+    fn sleep(&mut self, until: Instant) {
+        let look_at = self.system.now().saturating_add(Span::from_micros(LINK_LOOK_MS * 1_000));
+        let until = until.min(look_at);
+        while self.system.now() < until {
+            self.system.idle();
+            if self.comms.lock().has_frame() {
+                return;
+            }
+            if let Some(command) = self.line.poll(self.system) {
+                self.obey(command);
             }
         }
     }

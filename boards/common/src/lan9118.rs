@@ -97,9 +97,14 @@ impl Lan9118 {
         usize::try_from(free).is_ok_and(|free| free >= FRAME_LEN_MAX + 12)
     }
 
+    /// How many frames wait.
+    fn frames(&self) -> u32 {
+        self.bus.read(register::RX_FIFO) >> 16 & 0xff
+    }
+
     /// Takes the next frame without errors out of the controller.
     fn take_frame(&mut self) -> Option<usize> {
-        while self.bus.read(register::RX_FIFO) >> 16 & 0xff > 0 {
+        while self.frames() > 0 {
             let status = self.bus.read(register::RX_STATUS);
             let len = usize::try_from(status >> 16 & 0x3fff).ok()?;
             let mut words = self.received.chunks_mut(4);
@@ -155,6 +160,10 @@ impl Nic for Lan9118 {
             bus.read_mac(MAC_MII_DATA)
         };
         status().is_ok_and(|status: u32| status & PHY_LINK != 0)
+    }
+
+    fn has_frame(&mut self) -> bool {
+        self.frames() > 0
     }
 }
 

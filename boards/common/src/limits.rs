@@ -27,7 +27,7 @@ pub const TLS_BARREN_RECORDS_MAX: u8 = 32;
 pub const TLS_RECORDS_MAX: u32 = 1 << 24;
 /// Seconds after which a peer that acknowledges nothing counts as gone.
 pub const TCP_SILENCE_SECS: u64 = 30;
-/// How often a board looks at its cable, in milliseconds: nobody plugs faster.
+/// How often a board looks at its cable, in milliseconds: nobody plugs faster. It sleeps no longer.
 pub const LINK_LOOK_MS: u64 = 200;
 /// Bytes of a reply of the server: a request for a large artifact has 20 kB.
 pub const REPLY_LEN_MAX: usize = 40 * 1024;
@@ -43,4 +43,5 @@ pub const BATCH_LEN: usize = 6 << 10;
 /// of RSA.
 pub const WATCHDOG_SECS: u32 = 10;
 /// Bytes of flash for the provisioning: certificates of some roots, a client certificate, and keys.
+#[cfg(target_os = "none")]
 pub const PROVISION_LEN: usize = 16 * 1024;

@@ -1,24 +1,24 @@
 //! smoltcp under the agent: an address by DHCP, names by DNS, a TCP connection for each link, TLS on it.
 
+mod connection;
 mod passage;
 mod state;
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::dns::{self, GetQueryResultError, QueryHandle};
 use smoltcp::socket::{dhcpv4, tcp};
-use smoltcp::time::{Duration, Instant as NetworkInstant};
+use smoltcp::time::Instant as NetworkInstant;
 use smoltcp::wire::{
     DnsQueryType, EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr,
 };
 use troodon_core::agent::{Connection, Down, Input, Link};
 use troodon_core::time::{Instant, Span};
 
-use crate::limits::{LINK_LOOK_MS, RECEIVE_LEN, SEND_LEN, TCP_SILENCE_SECS};
+use crate::limits::LINK_LOOK_MS;
 use crate::nic::{Metered, Nic};
 use crate::tls::{Session, Tls, TlsFault};
 use passage::Passage;
@@ -92,7 +92,7 @@ impl<D: Nic> Network<D> {
         let queries: Vec<_> = (0..QUERIES).map(|_| None).collect();
         let dns = sockets.add(dns::Socket::new(&[], queries.leak()));
         let mut line = || Line {
-            socket: sockets.add(socket()),
+            socket: sockets.add(connection::socket()),
             connection: None,
             phase: Phase::Closed,
             secure_host: None,
@@ -186,6 +186,11 @@ impl<D: Nic> Network<D> {
             is_busy |= self.poll_line(link, &mut tell);
         }
         is_busy
+    }
+
+    /// Whether a frame waits for [`Network::poll`].
+    pub fn has_frame(&mut self) -> bool {
+        self.device.inner().has_frame()
     }
 
     /// When to call [`Network::poll`] again, if no frame comes before.
@@ -404,17 +409,6 @@ fn line<'a>(reader: &'a mut Line, control: &'a mut Line, link: Link) -> &'a mut 
     }
 }
 
-fn socket() -> tcp::Socket<'static> {
-    let buffer = |len| tcp::SocketBuffer::new(vec![0; len]);
-    let mut socket = tcp::Socket::new(buffer(RECEIVE_LEN), buffer(SEND_LEN));
-    // A delayed acknowledgement and a small window stop the sender after each segment.
-    socket.set_ack_delay(None);
-    socket.set_nagle_enabled(false);
-    socket.set_timeout(Some(Duration::from_secs(TCP_SILENCE_SECS)));
-    socket.set_keep_alive(Some(Duration::from_secs(TCP_SILENCE_SECS / 3)));
-    socket
-}
-
 fn network_time(now: Instant) -> NetworkInstant {
     NetworkInstant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
@@ -428,6 +422,10 @@ mod tests {
 
     impl Nic for Loopback {
         fn has_link(&mut self) -> bool {
+            true
+        }
+
+        fn has_frame(&mut self) -> bool {
             true
         }
     }

@@ -8,6 +8,9 @@ use smoltcp::time::Instant;
 pub trait Nic: Device {
     /// Whether somebody is at the other end of the cable. May cost as much as a few frames: it is asked a few times a second.
     fn has_link(&mut self) -> bool;
+
+    /// Whether a frame waits to be received. Asked a thousand times a second: it has to be cheap.
+    fn has_frame(&mut self) -> bool;
 }
 
 /// A hardware address for a chip that has none, from the number that its maker gave it: locally administered, unicast, and the

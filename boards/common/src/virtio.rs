@@ -227,6 +227,10 @@ impl Nic for VirtioNet {
         // SAFETY: the device was found at this place, and its configuration may be read at any time.
         unsafe { status.read_volatile() & LINK_UP != 0 }
     }
+
+    fn has_frame(&mut self) -> bool {
+        self.queues.borrow_mut().raw.poll_receive().is_some()
+    }
 }
 
 /// A frame that came.
