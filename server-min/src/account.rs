@@ -2,6 +2,7 @@
 //!
 //! Nobody gives what they do not hold, and nobody touches the account of somebody who may do more than they.
 
+mod arrive;
 mod install;
 mod second_factor;
 mod sign_in;
@@ -18,8 +19,9 @@ use crate::model::policy::Policy;
 use crate::model::role::Rights;
 use crate::password::{Hashed, PasswordFault};
 use crate::store::user::{self, User};
-use crate::store::{Store, StoreError, audit, now_us};
+use crate::store::{Store, StoreError, audit, identity, now_us, session};
 
+pub use arrive::{Arrival, ArrivalError, arrive};
 pub use install::{InstallError, install};
 pub use second_factor::{FactorError, begin_factor, check_code, confirm_factor, end_factor};
 pub use sign_in::{Purpose, SignInError, SignedIn, check_password, sign_in};
@@ -89,10 +91,7 @@ impl Accounts {
         password: Option<Hashed>,
         policy: &Policy,
     ) -> Result<(), AccountError> {
-        let is_reserved = RESERVED
-            .iter()
-            .chain([&self.caller.acl.server_name()])
-            .any(|own| own.eq_ignore_ascii_case(name.as_str()));
+        let is_reserved = is_reserved(name, self.caller.acl.server_name());
         let user = User {
             name: name.clone(),
             password,
@@ -153,6 +152,23 @@ impl Accounts {
             user.locked = locked;
             let operation = if locked { "user_lock" } else { "user_unlock" };
             Ok(caller.record(operation, &user.name, json!({})))
+        })
+    }
+
+    /// Unties a user from the identity of another server: the next that comes under the user's name is tied. All sessions
+    /// end.
+    ///
+    /// # Errors
+    /// See [`AccountError`].
+    pub fn unpin(&self, name: &UserName) -> Result<(), AccountError> {
+        self.change(name, |db, caller, user| {
+            caller.enter(db, Door::ManageUsers)?;
+            caller.may_touch(db, &user.name)?;
+            let pin = identity::of_user(db, &user.name)?;
+            identity::remove(db, &user.name)?;
+            session::end_all(db, &user.name)?;
+            let pin = pin.map(|pin| json!({"issuer": pin.issuer, "subject": pin.subject}));
+            Ok(caller.record("identity_unpin", &user.name, pin.unwrap_or(json!({}))))
         })
     }
 
@@ -225,6 +241,11 @@ impl Accounts {
             done => Ok(done),
         })?
     }
+}
+
+/// Whether a name is one of the server itself.
+fn is_reserved(name: &UserName, server: &str) -> bool {
+    RESERVED.iter().chain([&server]).any(|own| own.eq_ignore_ascii_case(name.as_str()))
 }
 
 impl Caller {

@@ -12,6 +12,7 @@ mod issue;
 mod legacy;
 mod policy;
 mod services;
+mod sign_on;
 mod support;
 mod validate;
 mod wizard;
@@ -20,13 +21,15 @@ mod yaml;
 pub use file::write_private;
 pub use frontend::{DynDns, FrontendConfig, FrontendResources};
 pub use generate::{apply_merge, defaults, generate};
-pub use gui::{Authenticator, GuiConfig, InitialOrg, InitialUser};
+pub use gui::{Authenticator, GuiConfig, InitialOrg, InitialUser, OidcClaims, OidcRole};
 pub use issue::{api_client, reissue_certificates, rotate_keys};
 pub use policy::{Defaults, Security};
 pub use services::{
     ApiClientConfig, ApiConfig, CaConfig, DatastoreConfig, LoggingConfig, MonitoringConfig,
     Retention,
 };
+pub(crate) use sign_on::is_safe;
+pub use sign_on::{ProviderConfig, ProviderKind, SignOnConfig};
 pub use troodon_core::config::{
     ClientConfig, CryptoConfig, LocalBuffer, ProxyConfig, Secret, Version,
 };

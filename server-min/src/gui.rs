@@ -35,6 +35,7 @@ mod routes;
 mod server_flows;
 mod session;
 mod sign_in;
+mod sign_on;
 mod state;
 mod table;
 mod time;
@@ -57,6 +58,8 @@ use crate::listener::Listener;
 use crate::orgs::Orgs;
 use crate::services::Services;
 
+pub use sign_on::SignOn;
+
 /// What the pages need to know. The names are those of the configuration where it has one.
 pub struct Settings {
     /// `GUI.bind_address`, `GUI.bind_port`; port 0 lets the system choose.
@@ -69,6 +72,8 @@ pub struct Settings {
     pub allowed: Vec<IpNet>,
     /// `GUI.forwarded_proxy_header`: where a proxy on this machine names the browser's address.
     pub forwarded: Option<HeaderName>,
+    /// `GUI.authenticator`: how people sign in.
+    pub sign_on: SignOn,
     /// `GUI.authenticator.default_session_expiry_min`: after that one signs in again.
     pub session: Duration,
     /// Whether the server is in lockdown, which every page says.
@@ -97,6 +102,9 @@ struct Shared {
     has_tls: bool,
     services: Services,
     waiting: sign_in::Waiting,
+    abroad: sign_on::Abroad,
+    /// Conversations with providers at a time.
+    calls: Semaphore,
     attempts: attempts::Attempts,
     /// Changes with the store.
     changes: watch::Receiver<i64>,
@@ -124,6 +132,8 @@ impl Gui {
             has_tls,
             services,
             waiting,
+            abroad: sign_on::Abroad::default(),
+            calls: Semaphore::new(limits::PROVIDER_CALLS),
             attempts: attempts::Attempts::default(),
             changes,
             checks,

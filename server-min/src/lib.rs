@@ -26,6 +26,7 @@ pub mod flows;
 pub mod frontend;
 pub mod gui;
 pub mod hunts;
+pub mod identity;
 pub mod ingest;
 pub mod launcher;
 pub mod limits;

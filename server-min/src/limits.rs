@@ -50,6 +50,26 @@ pub const SIGN_INS_AT_A_TIME: usize = 2;
 pub const RECOVERY_CODES: usize = 10;
 /// Sign-ins that wait for their codes at a time.
 pub const WAITING_SIGN_INS: usize = 1_000;
+/// Seconds for which a provider may take to sign somebody in: people look for their second factor meanwhile.
+pub const SIGN_ON_SECONDS: u64 = 600;
+/// Sign-ins that are at a provider at a time.
+pub const SIGN_ONS_AWAY: usize = 10_000;
+/// The same, begun from one address: who begins more loses the first of them.
+pub const SIGN_ONS_AWAY_OF_ONE: usize = 50;
+/// Conversations with providers at a time.
+pub const PROVIDER_CALLS: usize = 8;
+/// Seconds for one request to a provider, from its connection to the last byte of its answer.
+pub const PROVIDER_SECONDS: u64 = 10;
+/// Bytes of a provider's answer; documents with keys have some thousand.
+pub const PROVIDER_BYTES: usize = 256 << 10;
+/// Seconds for which a provider's description of itself is used without asking again.
+pub const PROVIDER_CACHE_SECONDS: u64 = 600;
+/// Seconds by which the clock of a provider may be ahead of ours.
+pub const PROVIDER_SLACK_SECONDS: i64 = 60;
+/// Bytes of a subject: OpenID Connect Core 1.0 section 2.
+pub const SUBJECT_BYTES: usize = 255;
+/// Characters of what a provider says that are shown and put on record.
+pub const PROVIDER_WORDS: usize = 200;
 /// Seconds for a code behind a right password.
 pub const CODE_SECONDS: u64 = 300;
 /// Codes that may be tried behind one password.

@@ -322,6 +322,7 @@ fn gui_settings(config: &Config, frontend: &Settings) -> Result<gui::Settings, S
         base_path: pages.base_path.clone(),
         allowed: pages.allowed()?,
         forwarded: header("GUI.forwarded_proxy_header", &pages.forwarded_proxy_header)?,
+        sign_on: gui::SignOn::of(config)?,
         session: Duration::from_secs(minutes.saturating_mul(60)),
         lockdown: config.lockdown,
         certificates: certificates(config, frontend),

@@ -16,6 +16,7 @@ pub mod client;
 pub mod event;
 pub mod flow;
 pub mod hunt;
+pub mod identity;
 mod ingest;
 pub mod metadata;
 pub mod notebook;

@@ -192,6 +192,7 @@ const COMMANDS: &[(&str, &str, &str, &[&str])] = &[
     ("user password", "SERVER_ADMIN", "ManageUsers Update_password", &["victim", "some words"]),
     ("user lock", "SERVER_ADMIN", "ManageUsers user_lock", &["victim"]),
     ("user unlock", "SERVER_ADMIN", "ManageUsers user_unlock", &["victim"]),
+    ("user unpin", "SERVER_ADMIN", "ManageUsers identity_unpin", &["victim"]),
     ("user show", "SERVER_ADMIN", "ShowUsers", &["victim"]),
     ("user list", "SERVER_ADMIN", "ShowUsers", &[]),
     ("acl grant", "SERVER_ADMIN", "user_grant", &["victim", "{}"]),

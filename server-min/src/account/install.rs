@@ -48,11 +48,14 @@ pub fn install(config: &Config, orgs: &Orgs) -> Result<(), InstallError> {
     if store.setting(Setting::InitialUsers)?.is_some() {
         return Ok(());
     }
+    // Where nobody signs in by password, a configuration brings hashes that mean nothing: of the empty one, for example.
+    let by_password = config.sign_on().is_ok_and(|ways| ways.passwords);
     let mut users = Vec::new();
     for initial in &config.gui.initial_users {
         let fault = |why: String| InstallError::User { name: initial.name.clone(), why };
         let password = match (initial.password_salt.expose(), initial.password_hash.expose()) {
             ("", "") => None,
+            _ if !by_password => None,
             (salt, hash) => {
                 Some(Hashed::imported(salt, hash).map_err(|error| fault(error.to_string()))?)
             }

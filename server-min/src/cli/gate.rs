@@ -79,6 +79,7 @@ pub const GATES: &[(&str, Gate)] = &[
     ("user password", Gate::Doors(&[Door::ManageUsers])),
     ("user lock", Gate::Doors(&[Door::ManageUsers])),
     ("user unlock", Gate::Doors(&[Door::ManageUsers])),
+    ("user unpin", Gate::Doors(&[Door::ManageUsers])),
     ("user show", Gate::Doors(&[Door::ShowUsers])),
     ("user list", Gate::Doors(&[Door::ShowUsers])),
     ("acl grant", Gate::Doors(&[Door::Grant])),

@@ -50,6 +50,11 @@ pub(super) enum UserCommand {
         /// Whom
         name: UserName,
     },
+    /// Untie a user from an identity provider's account: the next that signs in under this name is tied
+    Unpin {
+        /// Whom
+        name: UserName,
+    },
     /// Show one user as JSON, without the password's hash
     Show {
         /// Whom
@@ -78,6 +83,7 @@ pub(super) fn run(invocation: &Invocation, command: UserCommand) -> Result<()> {
         }
         UserCommand::Lock { name } => Ok(accounts.set_locked(&name, true)?),
         UserCommand::Unlock { name } => Ok(accounts.set_locked(&name, false)?),
+        UserCommand::Unpin { name } => Ok(accounts.unpin(&name)?),
         UserCommand::Show { name } => {
             console.enter(Door::ShowUsers, json!({"username": name.as_str()}))?;
             let found = console.root().user(&name)?;
@@ -126,6 +132,10 @@ fn shown(console: &Console, user: &User) -> Result<Value> {
         "locked": user.locked,
         "has_password": user.password.is_some(),
         "failed_sign_ins": user.failures,
+        "identity": console.root().identity(&user.name)?.map(|pin| json!({
+            "issuer": pin.issuer,
+            "subject": pin.subject,
+        })),
         "policy": policy_of(console, user)?.to_json(),
     }))
 }

@@ -114,7 +114,7 @@ pub struct Authenticator {
     /// Further parameters of the sign-in address.
     pub oidc_auth_url_params: BTreeMap<String, String>,
     /// Which claims name user and roles.
-    pub claims: Option<Value>,
+    pub claims: Option<OidcClaims>,
     /// Log the claims.
     pub oidc_debug: bool,
     /// Do not tie a name to the provider's id for it.
@@ -139,6 +139,32 @@ pub struct Authenticator {
     pub sub_authenticators: Vec<Self>,
     /// Minutes; 0 means 1440.
     pub default_session_expiry_min: u64,
+}
+
+/// What a provider's claims say about people.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OidcClaims {
+    /// The claim that names the user; empty means the e-mail address.
+    pub username: String,
+    /// The claim that lists roles or groups.
+    pub roles: String,
+    /// What each of them means here.
+    pub role_map: BTreeMap<String, OidcRole>,
+    /// The mapped roles replace those that were granted, in place of adding to them.
+    pub override_acls: bool,
+    /// Take addresses that the provider has not verified.
+    pub allow_unverified_email: bool,
+}
+
+/// What a role of the provider means here.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OidcRole {
+    /// Roles of this server.
+    pub roles: Vec<String>,
+    /// Refused when set: Velociraptor reads the key and grants nothing by it.
+    pub permissions: Vec<String>,
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let Self { client, frontend, gui, .. } = self;
         let certificate = client.crypto.as_ref().map_or("", |crypto| &crypto.client_certificate);
-        let basic = |kind: &str| kind.is_empty() || kind.eq_ignore_ascii_case("basic");
+        let authenticator = gui.authenticator.as_ref();
         let set = [
             (
                 frontend.require_client_certificates && certificate.is_empty(),
@@ -47,8 +47,16 @@ impl Config {
                  not: agents with this configuration cannot connect",
             ),
             (
-                gui.authenticator.as_ref().is_some_and(|chosen| !basic(&chosen.kind)),
-                "GUI.authenticator: people sign in by name and password only",
+                authenticator.is_some_and(|chosen| chosen.disable_email_to_sub_pin),
+                "GUI.authenticator.disable_email_to_sub_pin has no effect: a user is always tied to one identity",
+            ),
+            (
+                authenticator.is_some_and(|chosen| chosen.oidc_debug),
+                "GUI.authenticator.oidc_debug has no effect: claims are not written to logs",
+            ),
+            (
+                self.sign_on().is_ok_and(|chosen| chosen.trusts_unverified_addresses()),
+                "GUI.authenticator.claims.allow_unverified_email: the provider lets people claim addresses of others",
             ),
             (!gui.reverse_proxy.is_empty(), "GUI.reverse_proxy has no effect"),
             (

@@ -45,6 +45,7 @@ impl Config {
             return Err(ConfigError::invalid("GUI.public_url", problem));
         }
         self.gui.allowed()?;
+        self.sign_on()?;
         one_of(
             "Logging.remote_syslog_protocol",
             &self.logging.remote_syslog_protocol,

@@ -53,7 +53,7 @@ impl Attempts {
 }
 
 /// An address, or the 64 bits that one subscriber has of IPv6 (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

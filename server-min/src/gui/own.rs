@@ -33,6 +33,9 @@ struct Show {
     sessions: Vec<Line>,
     /// Recovery codes that are left.
     factor: Option<usize>,
+    has_password: bool,
+    /// Who else vouches for the visitor.
+    issuer: Option<String>,
 }
 
 /// A session in the list.
@@ -62,6 +65,9 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
             rights: visitor.rights().to_string(),
             sessions: sessions.filter(|one| session::is_alive(one, now)).map(line).collect(),
             factor: store.second_factor(name)?,
+            has_password: store.user(name)?.is_some_and(|user| user.password.is_some())
+                && visitor.settings().sign_on.passwords,
+            issuer: store.identity(name)?.map(|pin| pin.issuer),
             frame: Frame::of(&visitor),
         };
         Ok::<_, Fault>(page::html(StatusCode::OK, &show))

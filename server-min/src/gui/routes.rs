@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::{
     Shared, artifacts, asset, audit, clients, collect, editor, events, flow, hunts, labels, live,
     lockdown, monitoring, notebook, notebooks, organisation, overview, own, page, preview,
-    server_flows, sign_in, state, users,
+    server_flows, sign_in, sign_on, state, users,
 };
 use crate::limits;
 
@@ -22,10 +22,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     let base = shared.settings.base_path.clone();
     let pages = Router::new()
         .route("/", get(overview::show))
+        .merge(people())
         .route("/clients", get(clients::list))
-        .route("/sign-in", get(sign_in::show).post(sign_in::check))
-        .route("/sign-in/code", post(sign_in::check_code))
-        .route("/sign-out", post(sign_in::leave))
         .route("/clients/server", get(server_flows::show))
         .route("/clients/{client}", get(clients::show))
         .route("/clients/labels", post(labels::ticked))
@@ -71,7 +69,6 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/lockdown/approve", post(lockdown::approve))
         .route("/lockdown/end", post(lockdown::end))
         .route("/organisation", post(organisation::choose))
-        .merge(people())
         .route("/server", get(state::show))
         .route("/audit", get(audit::show))
         .route("/style.css", get(asset::style))
@@ -92,9 +89,16 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// The pages about those who sign in.
+/// Signing in, one's own account, and those of others.
 fn people() -> Router<Arc<Shared>> {
     Router::new()
+        .route("/sign-in", get(sign_in::show).post(sign_in::check))
+        .route("/sign-in/code", post(sign_in::check_code))
+        .route("/auth/{kind}/login", get(sign_on::leave))
+        .route("/auth/{kind}/callback", get(sign_on::arrive))
+        .route("/auth/{kind}/{name}/login", get(sign_on::leave))
+        .route("/auth/{kind}/{name}/callback", get(sign_on::arrive))
+        .route("/sign-out", post(sign_in::leave))
         .route("/account", get(own::show))
         .route("/account/password", post(own::set_password))
         .route("/account/sessions", post(own::end_session))
@@ -106,6 +110,7 @@ fn people() -> Router<Arc<Shared>> {
         .route("/users/{user}/rights", post(users::grant))
         .route("/users/{user}/password", post(users::set_password))
         .route("/users/{user}/second-factor", post(users::take_factor))
+        .route("/users/{user}/identity", post(users::unpin))
         .route("/users/{user}/lock", post(users::lock))
 }
 

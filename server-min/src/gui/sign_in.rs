@@ -15,8 +15,9 @@ use zeroize::Zeroizing;
 use super::fault::Fault;
 use super::session::{self, Origin};
 use super::visitor::{COOKIE, Visitor, cookie_of, is_from_elsewhere};
-use super::{Shared, page};
+use super::{Shared, SignOn, page};
 use crate::account::{self, SignInError};
+use crate::identity::Provider;
 use crate::limits;
 use crate::model::id::UserName;
 use crate::store::now_us;
@@ -29,12 +30,30 @@ const REFUSED_CODE: &str = "The code is wrong, was used already, or there were t
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-struct SignIn<'a> {
+pub(super) struct SignIn<'a> {
     base: &'a str,
     name: &'a str,
     problem: Option<&'a str>,
     /// The password was right, and a code is asked for.
     wants_code: bool,
+    /// Passwords are asked for.
+    passwords: bool,
+    /// A button each.
+    providers: &'a [Provider],
+}
+
+impl<'a> SignIn<'a> {
+    /// The page with all ways in.
+    pub(super) fn of(shared: &'a Shared) -> Self {
+        let SignOn { passwords, providers } = &shared.settings.sign_on;
+        let base = &shared.settings.base_path;
+        Self { base, name: "", problem: None, wants_code: false, passwords: *passwords, providers }
+    }
+
+    /// With what went wrong.
+    pub(super) fn saying(self, problem: &'a str) -> Self {
+        Self { problem: Some(problem), ..self }
+    }
 }
 
 /// Who gave a right password and still owes a code, by token.
@@ -94,9 +113,7 @@ pub(super) struct Leave {
 }
 
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Response {
-    let base = &shared.settings.base_path;
-    let sign_in = SignIn { base, name: "", problem: None, wants_code: false };
-    page::html(StatusCode::OK, &sign_in)
+    page::html(StatusCode::OK, &SignIn::of(&shared))
 }
 
 pub(super) async fn check(
@@ -109,25 +126,32 @@ pub(super) async fn check(
     if is_from_elsewhere(&uri, &headers) {
         return Err(Fault::Denied("this form was sent by another site".to_owned()));
     }
-    let base = &shared.settings.base_path;
+    if !shared.settings.sign_on.passwords {
+        return Err(Fault::Denied("nobody signs in by password here".to_owned()));
+    }
     if !shared.attempts.may_try(peer.ip(), now_us()) {
         return Err(too_many(peer));
     }
     let Some(signed_in) = verify(&shared, &given).await? else {
         shared.attempts.failed(peer.ip(), now_us());
-        let sign_in = SignIn { base, name: &given.name, problem: Some(REFUSED), wants_code: false };
+        let sign_in = SignIn { name: &given.name, problem: Some(REFUSED), ..SignIn::of(&shared) };
         return Ok(page::html(StatusCode::UNAUTHORIZED, &sign_in));
     };
     if signed_in.needs_code {
-        let token = random()?;
-        shared.waiting.add(&token, signed_in.user, now_us());
-        let sign_in = SignIn { base, name: "", problem: None, wants_code: true };
-        let mut response = page::html(StatusCode::OK, &sign_in);
-        let value = cookie(&shared, (WAITING_COOKIE, &token), Some(limits::CODE_SECONDS))?;
-        response.headers_mut().append(header::SET_COOKIE, value);
-        return Ok(response);
+        return ask_code(&shared, signed_in.user);
     }
     enter(&shared, signed_in.user, origin(peer, &headers)).await
+}
+
+/// Asks somebody for the code that they owe still.
+pub(super) fn ask_code(shared: &Shared, user: User) -> Result<Response, Fault> {
+    let token = random()?;
+    shared.waiting.add(&token, user, now_us());
+    let sign_in = SignIn { wants_code: true, ..SignIn::of(shared) };
+    let mut response = page::html(StatusCode::OK, &sign_in);
+    let value = cookie(shared, (WAITING_COOKIE, &token), Some(limits::CODE_SECONDS))?;
+    response.headers_mut().append(header::SET_COOKIE, value);
+    Ok(response)
 }
 
 /// The second step, for those who have a second factor.
@@ -144,11 +168,10 @@ pub(super) async fn check_code(
     if !shared.attempts.may_try(peer.ip(), now_us()) {
         return Err(too_many(peer));
     }
-    let base = &shared.settings.base_path;
     let token = cookie_of(&headers, WAITING_COOKIE).unwrap_or_default();
     let Some(user) = shared.waiting.take(&token, now_us()) else {
         shared.waiting.end(&token);
-        let sign_in = SignIn { base, name: "", problem: Some("Sign in anew."), wants_code: false };
+        let sign_in = SignIn { problem: Some("Sign in anew."), ..SignIn::of(&shared) };
         return Ok(page::html(StatusCode::UNAUTHORIZED, &sign_in));
     };
     let (store, name) = (shared.services.orgs.root().store.clone(), user.name.clone());
@@ -160,7 +183,8 @@ pub(super) async fn check_code(
         }
         Err(SignInError::Wrong | SignInError::TooSoon(_)) => {
             shared.attempts.failed(peer.ip(), now_us());
-            let sign_in = SignIn { base, name: "", problem: Some(REFUSED_CODE), wants_code: true };
+            let problem = Some(REFUSED_CODE);
+            let sign_in = SignIn { problem, wants_code: true, ..SignIn::of(&shared) };
             Ok(page::html(StatusCode::UNAUTHORIZED, &sign_in))
         }
         Err(SignInError::Store(error)) => Err(error.into()),
@@ -168,7 +192,7 @@ pub(super) async fn check_code(
     }
 }
 
-fn too_many(peer: SocketAddr) -> Fault {
+pub(super) fn too_many(peer: SocketAddr) -> Fault {
     tracing::warn!(address = %peer.ip(), "too many wrong passwords or codes");
     Fault::TooMany
 }
@@ -187,15 +211,25 @@ pub(super) async fn enter(
     user: User,
     origin: Origin,
 ) -> Result<Response, Fault> {
+    let cookie = begin_session(shared, user, origin).await?;
+    let base = &shared.settings.base_path;
+    let mut response = Redirect::to(&format!("{base}/")).into_response();
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// Begins a session; answers with its cookie.
+pub(super) async fn begin_session(
+    shared: &Arc<Shared>,
+    user: User,
+    origin: Origin,
+) -> Result<HeaderValue, Fault> {
     let token = random()?;
     let lasts_us = u64::try_from(shared.settings.session.as_micros()).unwrap_or(u64::MAX);
     let (store, kept) = (shared.services.orgs.root().store.clone(), token.clone());
     let begin = move || session::begin(&store, &kept, &user, origin, (now_us(), lasts_us));
     tokio::task::spawn_blocking(begin).await??;
-    let base = &shared.settings.base_path;
-    let mut response = Redirect::to(&format!("{base}/")).into_response();
-    response.headers_mut().append(header::SET_COOKIE, cookie(shared, (COOKIE, &token), None)?);
-    Ok(response)
+    cookie(shared, (COOKIE, &token), None)
 }
 
 pub(super) async fn leave(
@@ -229,13 +263,18 @@ async fn verify(
     }
 }
 
-fn random() -> Result<Zeroizing<String>, Fault> {
+pub(super) fn random() -> Result<Zeroizing<String>, Fault> {
     session::token().map_err(|error| Fault::failed(&error))
 }
 
+fn cookie(shared: &Shared, pair: (&str, &str), max_age: Option<u64>) -> Result<HeaderValue, Fault> {
+    cookie_of_kind(shared, "Strict", pair, max_age)
+}
+
 /// Scripts do not see it, other sites cannot use it, and with TLS it never leaves without.
-fn cookie(
+pub(super) fn cookie_of_kind(
     shared: &Shared,
+    same_site: &str,
     (name, token): (&str, &str),
     max_age: Option<u64>,
 ) -> Result<HeaderValue, Fault> {
@@ -245,7 +284,7 @@ fn cookie(
     };
     let secure = if shared.has_tls { "; Secure" } else { "" };
     let age = max_age.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
-    let text = format!("{name}={token}; Path={path}; HttpOnly; SameSite=Strict{secure}{age}");
+    let text = format!("{name}={token}; Path={path}; HttpOnly; SameSite={same_site}{secure}{age}");
     let mut value = HeaderValue::try_from(text).map_err(|_| Fault::Failed)?;
     value.set_sensitive(true);
     Ok(value)

@@ -21,6 +21,7 @@ use crate::model::id::{OrgId, UserName};
 use crate::model::policy::{Policy, field};
 use crate::model::role::{LIKE_ADMINISTRATOR, Rights, Role};
 use crate::password::Hashed;
+use crate::store::identity::Pin;
 use crate::store::user::User;
 
 #[derive(Template)]
@@ -144,6 +145,8 @@ struct Show {
     /// What the user has and the visitor has not: then nothing of it can be changed.
     beyond: String,
     has_factor: bool,
+    /// At another server, with the moment since when.
+    identity: Option<(Pin, Moment)>,
     may_manage: bool,
     may_grant: bool,
 }
@@ -179,6 +182,10 @@ pub(super) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<R
             may_grant: beyond.is_empty() && visitor.may(Door::Grant),
             beyond: beyond.to_string(),
             has_factor: visitor.root().second_factor(&name)?.is_some(),
+            identity: visitor.root().identity(&name)?.map(|pin| {
+                let since = Moment(pin.pinned_us);
+                (pin, since)
+            }),
             name,
             user,
         };
@@ -315,6 +322,17 @@ pub(super) async fn take_factor(
     let name = user_name(&name)?;
     visitor.sent(&form.csrf)?;
     manage(visitor, name, move |accounts, name| accounts.take_factor(name)).await
+}
+
+/// For somebody who has another account at the provider.
+pub(super) async fn unpin(
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Form(form): Form<Sent>,
+) -> Result<Response, Fault> {
+    let name = user_name(&name)?;
+    visitor.sent(&form.csrf)?;
+    manage(visitor, name, move |accounts, name| accounts.unpin(name)).await
 }
 
 /// Changes an account, and shows it.

@@ -218,7 +218,7 @@ impl Door {
                 "artifacts basic set, artifacts basic clear, `artifact_set_metadata()` in a query"
             }
             Self::ShowUsers => "user list, user show, acl show",
-            Self::ManageUsers => "user add, user password, user lock, user unlock",
+            Self::ManageUsers => "user add, user password, user lock, user unlock, user unpin",
             Self::Grant => "acl grant, user add --role, config api_client --role",
             Self::ShowOrgs => "orgs list, orgs show",
             Self::CreateOrg => "orgs create",

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/v11.sql"),
     include_str!("schema/v12.sql"),
     include_str!("schema/v13.sql"),
+    include_str!("schema/v14.sql"),
 ];
 /// The version from which on clients are found by an index.
 const INDEXED: u32 = 3;
@@ -61,6 +62,7 @@ fn step_by_step(connection: &mut Connection) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::identity;
 
     fn version(connection: &Connection) -> u32 {
         connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
@@ -126,6 +128,32 @@ mod tests {
         assert_eq!(all.map(|table| count(&connection, table)), [1, 0, 0, 0, 0]);
         let refused = "INSERT INTO result_set (flow, name) VALUES (7, 'A')";
         assert!(connection.execute(refused, []).is_err(), "references are looked after again");
+    }
+
+    #[test]
+    fn the_users_of_an_older_store_have_no_identity_and_can_get_one() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for step in MIGRATIONS.iter().take(13) {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 13).unwrap();
+        let sql = "INSERT INTO user (key, name, locked, failures, failed_us, created_us) \
+                   VALUES ('ann', 'Ann', 0, 0, 0, 1)";
+        connection.execute(sql, []).unwrap();
+        migrate(&mut connection).unwrap();
+        let ann = "ann".parse().unwrap();
+        assert!(identity::of_user(&connection, &ann).unwrap().is_none());
+        let given = identity::Pin {
+            issuer: "https://id.example".to_owned(),
+            subject: "1".to_owned(),
+            pinned_us: 2,
+        };
+        identity::put(&connection, &ann, &given).unwrap();
+        let found = identity::of_user(&connection, &ann).unwrap();
+        assert_eq!(found.as_ref(), Some(&given));
+        // One user, one identity; one identity, one user.
+        assert!(identity::put(&connection, &ann, &given).is_err());
+        assert!(identity::put(&connection, &"bob".parse().unwrap(), &given).is_err());
     }
 
     #[test]

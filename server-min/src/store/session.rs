@@ -112,6 +112,12 @@ pub(crate) fn begin(
     Ok(())
 }
 
+/// Ends all sessions of a user.
+pub(crate) fn end_all(db: &Connection, user: &UserName) -> Result<(), StoreError> {
+    db.execute("DELETE FROM session WHERE key = ?1", [user.key()])?;
+    Ok(())
+}
+
 /// Ends a session of a user, within a transaction. Answers whether there was one.
 pub(crate) fn end(db: &Connection, user: &UserName, token: &TokenHash) -> Result<bool, StoreError> {
     let sql = "DELETE FROM session WHERE token = ?1 AND key = ?2";

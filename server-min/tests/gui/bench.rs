@@ -15,7 +15,7 @@ use troodon_server::actor::Actor;
 use troodon_server::artifact::Repository;
 use troodon_server::artifacts;
 use troodon_server::config::Config;
-use troodon_server::gui::{Gui, Settings};
+use troodon_server::gui::{Gui, Settings, SignOn};
 use troodon_server::hunts::{self, NewHunt};
 use troodon_server::ingest::{self, Fact, Origin, Sorted};
 use troodon_server::launcher::{Collect, Launcher, Spec};
@@ -71,6 +71,7 @@ impl Bench {
             base_path: String::new(),
             allowed: Vec::new(),
             forwarded: None,
+            sign_on: SignOn::default(),
             session: Duration::from_secs(3_600),
             lockdown: false,
             certificates: Vec::new(),

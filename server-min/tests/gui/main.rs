@@ -14,9 +14,14 @@ mod browser;
 mod clients;
 mod doors;
 mod editor;
+#[path = "../python/environment.rs"]
+mod environment;
 mod hostile;
 mod hunts;
 mod notebooks;
 mod pages;
+mod peer;
 mod people;
+mod provider;
 mod sign_in;
+mod sign_on;

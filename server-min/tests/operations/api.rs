@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, text};
+use super::environment;
 
 const CLIENT: &str = "C.0000000000000001";
 /// The newest when this was written.
@@ -18,28 +19,7 @@ const PACKAGE: &str = "pyvelociraptor==0.1.14";
 /// The programs of the package; `None`, said aloud, when Python or the package index is not there.
 fn programs() -> Option<PathBuf> {
     static PROGRAMS: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PROGRAMS.get_or_init(install).clone()
-}
-
-fn install() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pyvelociraptor");
-    let ready = folder.join("ready");
-    if !ready.exists() {
-        // Another run may have been stopped in the middle.
-        let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder).output();
-        if !made.is_ok_and(|made| made.status.success()) {
-            println!("SKIPPED: no python3 that makes environments");
-            return None;
-        }
-        let pip = folder.join("bin/pip");
-        let done = Command::new(pip).args(["install", "--quiet", PACKAGE]).output().unwrap();
-        if !done.status.success() {
-            println!("SKIPPED: {PACKAGE} cannot be installed: {}", text(&done.stderr));
-            return None;
-        }
-        fs::write(ready, PACKAGE).unwrap();
-    }
-    Some(folder.join("bin"))
+    PROGRAMS.get_or_init(|| environment::programs(PACKAGE)).clone()
 }
 
 /// A running server.

@@ -12,6 +12,8 @@ mod api;
 mod artifacts;
 mod bench;
 mod clients;
+#[path = "../python/environment.rs"]
+mod environment;
 mod hunts;
 mod notebooks;
 mod people;
