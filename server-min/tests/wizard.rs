@@ -68,10 +68,37 @@ fn a_certificate_from_elsewhere_is_named_by_its_files() {
 
 #[test]
 fn what_the_server_would_refuse_is_not_offered() {
-    for kind in ["autocert", "oauth_sso"] {
-        let mut answers = FIRST;
-        answers[0] = kind;
-        assert!(answer(&answers).is_err(), "{kind}");
+    let mut answers = FIRST;
+    answers[0] = "autocert";
+    assert!(answer(&answers).is_err());
+}
+
+#[test]
+fn single_sign_on_asks_for_the_provider_and_for_no_passwords() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tls.pem");
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----").unwrap();
+    let file = file.to_str().unwrap();
+    let mut answers = FIRST;
+    answers[0] = "oauth_sso";
+    let network = ["h.example", "", "", "443", file, file];
+    let tenant = "8f14e45f-ceea-467f-9a5b-0123456789ab";
+    for (kind, further, path) in [
+        ("google", vec![], "google"),
+        ("github", vec![], "github"),
+        ("azure", vec!["", tenant], "azure"),
+        ("oidc", vec!["http://id.example", "https://id.example/", "https://id.example"], "oidc"),
+    ] {
+        let provider = [&[kind, "id", "", "secret"], &further[..]].concat();
+        let rest = [&answers[..], &network, &provider, &["ann@example.org", "", ""]].concat();
+        let config = generate(answer(&rest).unwrap().config).unwrap();
+        config.check_server().unwrap();
+        let ways = config.sign_on().unwrap();
+        assert!(!ways.passwords);
+        let redirect = format!("https://h.example/auth/{path}/callback");
+        assert_eq!(ways.providers[0].redirect, redirect);
+        assert_eq!(config.gui.initial_users[0].name, "ann@example.org");
+        assert!(config.gui.initial_users[0].password_hash.is_empty());
     }
 }
 

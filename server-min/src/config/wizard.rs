@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Write};
 use sha2::{Digest, Sha256};
 
 use super::generate::{DATA_FOLDER, defaults};
-use super::{Config, ConfigError, InitialUser, Secret};
+use super::{Authenticator, Config, ConfigError, InitialUser, Secret};
 use crate::limits::{WIZARD_TRIES, WIZARD_USERS};
 
 /// Asks on `output`, reads lines from `input`.
@@ -30,6 +30,8 @@ enum Deployment {
     SelfSigned,
     /// TLS has a certificate of a public authority, which another program renews.
     GivenCertificate,
+    /// The same, and people sign in through an identity provider.
+    SingleSignOn,
 }
 
 impl<R: BufRead, W: Write> Wizard<R, W> {
@@ -43,7 +45,10 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
         let mut config = defaults();
         let deployment = self.server(&mut config)?;
         self.network(&mut config, deployment)?;
-        self.people(&mut config)?;
+        if deployment == Deployment::SingleSignOn {
+            self.provider(&mut config)?;
+        }
+        self.people(&mut config, deployment)?;
         let path = self.text("Where to write the configuration", "./server.config.yaml", any)?;
         Ok(WizardOutcome { config, path })
     }
@@ -53,13 +58,15 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
             "self_signed: agents trust an authority of their own, and nobody else.\n\
              given_certificate: TLS shows a certificate of a public authority, which another program gets and renews \
              (certbot, for example).\n\
-             This server gets no certificates by itself (ACME), and has no single sign-on.\n",
+             oauth_sso: the same, and people sign in through an identity provider.\n\
+             This server gets no certificates by itself (ACME).\n",
         )?;
-        let deployment =
-            match self.choice("Type of deployment", &["self_signed", "given_certificate"])? {
-                1 => Deployment::GivenCertificate,
-                _ => Deployment::SelfSigned,
-            };
+        let types = ["self_signed", "given_certificate", "oauth_sso"];
+        let deployment = match self.choice("Type of deployment", &types)? {
+            1 => Deployment::GivenCertificate,
+            2 => Deployment::SingleSignOn,
+            _ => Deployment::SelfSigned,
+        };
         let systems = ["linux", "windows", "darwin"];
         let system = self.choice("Operating system of the server", &systems)?;
         config.server_type = systems.get(system).copied().unwrap_or("linux").to_owned();
@@ -87,7 +94,7 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
         let usual = if deployment == Deployment::SelfSigned { 8000 } else { 443 };
         let frontend = self.port("Port for agents", usual)?;
         let gui = self.port("Port for the web pages", 8889)?;
-        if deployment == Deployment::GivenCertificate {
+        if deployment != Deployment::SelfSigned {
             config.client.use_self_signed_ssl = false;
             let frontend = &mut config.frontend;
             frontend.tls_certificate_filename =
@@ -103,11 +110,36 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
         Ok(())
     }
 
-    fn people(&mut self, config: &mut Config) -> Result<(), ConfigError> {
+    fn provider(&mut self, config: &mut Config) -> Result<(), ConfigError> {
+        let kinds = ["google", "github", "azure", "oidc"];
+        let chosen = self.choice("Identity provider", &kinds)?;
+        let kind = kinds.get(chosen).copied().unwrap_or_default();
+        let base = config.gui.public_url.trim_end_matches("/app/index.html");
+        let redirect = format!("  Register {base}/auth/{kind}/callback there.\n");
+        self.say(&redirect)?;
+        let mut authenticator = Authenticator { kind: kind.to_owned(), ..Default::default() };
+        authenticator.oauth_client_id = self.text("Client id", "", needed)?;
+        authenticator.oauth_client_secret = Secret::new(self.text("Client secret", "", needed)?);
+        match kind {
+            "azure" => authenticator.tenant = self.text("Id of the tenant", "", needed)?,
+            "oidc" => authenticator.oidc_issuer = self.text("Issuer", "", issuer)?,
+            _ => {}
+        }
+        config.gui.authenticator = Some(authenticator);
+        // The provider sends people here, from wherever they are.
+        config.gui.bind_address = "0.0.0.0".into();
+        Ok(())
+    }
+
+    fn people(&mut self, config: &mut Config, deployment: Deployment) -> Result<(), ConfigError> {
         for _ in 0..WIZARD_USERS {
             let name = self.text("Name of an administrator (empty to end)", "", user_name)?;
             if name.is_empty() {
                 break;
+            }
+            if deployment == Deployment::SingleSignOn {
+                config.gui.initial_users.push(InitialUser { name, ..InitialUser::default() });
+                continue;
             }
             let password = Secret::new(self.text("Password", "", needed)?);
             config.gui.initial_users.push(initial_user(name, &password)?);
@@ -204,6 +236,13 @@ fn needed(answer: &str) -> Result<(), &'static str> {
 fn dns_name(answer: &str) -> Result<(), &'static str> {
     let sound = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
     if answer.bytes().all(sound) { Ok(()) } else { Err("use letters, digits, dots and hyphens") }
+}
+
+fn issuer(answer: &str) -> Result<(), &'static str> {
+    match super::is_safe(answer) && !answer.ends_with('/') {
+        true => Ok(()),
+        false => Err("an address with https://, without a slash at the end"),
+    }
 }
 
 fn user_name(answer: &str) -> Result<(), &'static str> {
