@@ -6,6 +6,7 @@
 mod caller;
 mod event;
 mod file;
+mod flow;
 mod listen;
 mod query;
 mod rows;
@@ -21,6 +22,7 @@ use tonic::codegen::tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 use troodon_proto::{VqlCollectorArgs, VqlResponse};
 
+use crate::acl::Principal;
 use crate::limits;
 use crate::services::Services;
 
@@ -42,7 +44,8 @@ pub(crate) use generated::api_client::ApiClient;
 use generated::api_server::Api as Calls;
 use generated::health_check_response::Status as Health;
 use generated::{
-    HealthCheckRequest, HealthCheckResponse, Nothing, PushEventRequest, VfsFileBuffer,
+    ApiFlowRequest, ArtifactCollectorArgs, ArtifactCollectorResponse, FlowDetails,
+    HealthCheckRequest, HealthCheckResponse, Nothing, PushEventRequest, StartFlowResponse, VfsFileBuffer,
 };
 
 /// What the API needs to know.
@@ -66,6 +69,22 @@ struct Api {
 impl Api {
     fn new(services: Services) -> Self {
         Self { services, queries: Arc::new(Semaphore::new(limits::API_QUERIES)) }
+    }
+}
+
+impl Api {
+    /// Answers a call whose organisation stands in its metadata, on a thread that may block.
+    async fn in_org<T: Send + 'static, A: Send + 'static>(
+        &self,
+        request: Request<T>,
+        answer: impl FnOnce(&Services, Principal, &str, T) -> Result<A, Status> + Send + 'static,
+    ) -> Result<Response<A>, Status> {
+        let org = caller::org_of(&request)?;
+        let caller = caller::of(&request, &self.services, &org)?;
+        let (services, message) = (self.services.clone(), request.into_inner());
+        let work = move || answer(&services, caller, &org, message);
+        let answered = tokio::task::spawn_blocking(work).await;
+        answered.map_err(|_| Status::internal("the server is ending"))?.map(Response::new)
     }
 }
 
@@ -104,6 +123,36 @@ impl Calls for Api {
         let kept = tokio::task::spawn_blocking(keep).await;
         kept.map_err(|_| Status::internal("the server is ending"))??;
         Ok(Response::new(Nothing {}))
+    }
+
+    async fn collect_artifact(
+        &self,
+        request: Request<ArtifactCollectorArgs>,
+    ) -> Result<Response<ArtifactCollectorResponse>, Status> {
+        self.in_org(request, |services, caller, org, args| {
+            flow::collect(services, &caller, org, args)
+        })
+        .await
+    }
+
+    async fn cancel_flow(
+        &self,
+        request: Request<ApiFlowRequest>,
+    ) -> Result<Response<StartFlowResponse>, Status> {
+        self.in_org(request, |services, caller, org, wanted| {
+            flow::cancel(services, caller, org, &wanted)
+        })
+        .await
+    }
+
+    async fn get_flow_details(
+        &self,
+        request: Request<ApiFlowRequest>,
+    ) -> Result<Response<FlowDetails>, Status> {
+        self.in_org(request, |services, caller, org, wanted| {
+            flow::details(services, caller, org, &wanted)
+        })
+        .await
     }
 
     async fn check(

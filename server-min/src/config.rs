@@ -25,8 +25,8 @@ pub use gui::{Authenticator, GuiConfig, InitialOrg, InitialUser, OidcClaims, Oid
 pub use issue::{api_client, reissue_certificates, rotate_keys};
 pub use policy::{Defaults, Security};
 pub use services::{
-    ApiClientConfig, ApiConfig, CaConfig, DatastoreConfig, LoggingConfig, MonitoringConfig,
-    Retention,
+    ApiClientConfig, ApiConfig, CaConfig, DatastoreConfig, LoggingConfig, MailConfig,
+    MonitoringConfig, Retention,
 };
 pub(crate) use sign_on::is_safe;
 pub use sign_on::{ProviderConfig, ProviderKind, SignOnConfig};
@@ -117,9 +117,9 @@ pub struct Config {
     /// The state file of a Velociraptor client: kept, not used.
     #[serde(rename = "Writeback")]
     pub writeback: Option<Value>,
-    /// Outgoing mail: kept, not used.
-    #[serde(rename = "Mail")]
-    pub mail: Option<Value>,
+    /// Outgoing mail.
+    #[serde(rename = "Mail", deserialize_with = "absent")]
+    pub mail: MailConfig,
     /// Log files and forwarding.
     #[serde(rename = "Logging", deserialize_with = "absent")]
     pub logging: LoggingConfig,

@@ -11,7 +11,7 @@ mod settings;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use troodon_proto::{FlowRequest, VqlCollectorArgs};
 use troodon_vql::Permission;
 
@@ -125,7 +125,7 @@ impl Launcher {
         wanted: &Collect,
     ) -> Result<FlowId, LaunchError> {
         let site = site.into();
-        let details = json!({"client": site.as_str(), "details": shown(wanted)});
+        let details = json!({"client": site.as_str(), "details": wanted.shown()});
         let operation = Door::of_collecting(site).operation();
         let mut record = self.record(principal, operation, details);
         let allowed = match site {
@@ -142,6 +142,23 @@ impl Launcher {
         let flow = new_flow(principal.name(), wanted, request)?;
         record.details["flow_id"] = flow.id.as_str().into();
         Ok(self.store.create_flow_on_record(site, flow, record)?)
+    }
+
+    /// Queues what a collection was asked for once more, with the rights of whoever asks now; values of `changed` stand in
+    /// the place of what it was given for parameters of these names.
+    ///
+    /// # Errors
+    /// There is no such collection, or it does not say what was asked for; those of [`Launcher::launch`].
+    pub fn launch_again(
+        &self,
+        principal: &Principal,
+        site: Site,
+        id: &FlowId,
+        changed: &[(String, String)],
+    ) -> Result<FlowId, LaunchError> {
+        let mut wanted = Collect::read(&self.store.flow(site, id)?.spec)?;
+        wanted.specs.iter_mut().for_each(|spec| changed.iter().for_each(|one| spec.set(one)));
+        self.launch(principal, site, &wanted)
     }
 
     /// Asks a client about its host. Nobody's rights are asked for, since nobody chooses what runs: it happens in
@@ -460,17 +477,8 @@ fn new_flow(creator: &str, wanted: &Collect, request: FlowRequest) -> Result<New
         id: FlowId::generate(now_us() / 1_000_000, random),
         creator: creator.to_owned(),
         artifacts,
-        spec: shown(wanted),
+        spec: wanted.shown(),
         request,
         urgent: wanted.urgent,
     })
-}
-
-/// What was asked for, for people who look at the collection later.
-fn shown(wanted: &Collect) -> Value {
-    let artifacts = wanted.specs.iter().map(|spec| {
-        let parameters = spec.parameters.iter().map(|(k, v)| (k.clone(), json!(v)));
-        json!({"artifact": spec.artifact, "parameters": parameters.collect::<Map<_, _>>()})
-    });
-    json!({"artifacts": artifacts.collect::<Vec<_>>(), "urgent": wanted.urgent})
 }

@@ -32,6 +32,7 @@ pub mod launcher;
 pub mod limits;
 pub mod listener;
 pub mod lockdown;
+pub mod mail;
 pub mod metrics;
 pub mod model;
 pub mod monitoring;

@@ -363,6 +363,15 @@ pub const NOTEBOOK_LOOK_MS: u64 = 500;
 /// Rows of one cell in the page that a notebook is exported to.
 pub const NOTEBOOK_PAGE_ROWS: usize = 5000;
 
+/// Rows of one cell that a chart shows.
+pub const DRAWN_ROWS: usize = 5000;
+/// Bars of a chart.
+pub const DRAWN_BARS: usize = 50;
+/// Lanes of a timeline; the last one has the rest.
+pub const DRAWN_LANES: usize = 20;
+/// Characters of a label in a chart.
+pub const DRAWN_LABEL_CHARS: usize = 40;
+
 /// Threads of all queries that ask for workers; each may wait for something slow.
 pub const QUERY_THREADS_MAX: usize = 64;
 
@@ -381,10 +390,17 @@ pub const API_WAIT_SECONDS: u64 = 10;
 /// Bytes of a file in one answer: gRPC tools refuse answers above 4 MiB.
 pub const API_PART_BYTES: u64 = 3 << 20;
 
+/// Seconds that a mail server has for each of its answers.
+pub const MAIL_SECONDS: u64 = 30;
+/// Recipients of one mail.
+pub const MAIL_RECIPIENTS: usize = 100;
+
 /// Bytes of one answer of another server: Velociraptor's are below its own limit of 4 MiB unless somebody has raised it.
 pub const API_REPLY_BYTES: usize = 64 << 20;
 /// Rows in one answer that another server is asked for.
 pub const REMOTE_ROWS: u64 = 1000;
+/// Milliseconds between two looks at a collection of another server that a command waits for.
+pub const REMOTE_LOOK_MS: u64 = 500;
 /// Seconds after which it is to send what there is.
 pub const REMOTE_WAIT_SECONDS: u64 = 1;
 

@@ -5,6 +5,7 @@
 //! with the rights of whoever runs it; what it yielded is seen by all who may see the notebook, which is what sharing is
 //! for.
 
+mod drawing;
 mod export;
 mod markdown;
 mod run;
@@ -21,6 +22,7 @@ use crate::model::id::UserName;
 use crate::model::notebook::{Cell, CellKind, Notebook, NotebookId};
 use crate::store::{StoreError, audit, notebook, now_us};
 
+pub use drawing::drawing;
 pub use export::export;
 pub use markdown::html;
 pub use run::{Services, run};

@@ -18,6 +18,7 @@ use crate::actor::{ActError, Actor};
 use crate::artifact::Repository;
 use crate::config::Config;
 use crate::launcher::Launcher;
+use crate::mail::Mailer;
 use crate::model::audit::Record;
 use crate::model::door::Door;
 use crate::model::id::OrgId;
@@ -50,6 +51,7 @@ pub struct Orgs {
     acl: Acl,
     root: Arc<Org>,
     open: Mutex<BTreeMap<OrgId, Arc<Org>>>,
+    mail: Mailer,
 }
 
 impl Org {
@@ -78,12 +80,17 @@ impl Orgs {
         };
         let folder = Path::new(&config.datastore.location).join("orgs");
         let root = Arc::new(Org::new(record, launcher, monitoring));
-        Self { folder, acl, root, open: Mutex::default() }
+        Self { folder, acl, root, open: Mutex::default(), mail: Mailer::of(config) }
     }
 
     /// The rules by which access is decided, in all of them.
     pub const fn acl(&self) -> &Acl {
         &self.acl
+    }
+
+    /// Outgoing mail, of all of them.
+    pub const fn mail(&self) -> &Mailer {
+        &self.mail
     }
 
     /// The organisation that every deployment has.

@@ -16,6 +16,7 @@ mod hunt;
 mod hunt_change;
 mod json;
 mod machine;
+mod mail;
 mod messages;
 mod metadata;
 mod monitoring;
@@ -107,6 +108,7 @@ pub fn registry(config: &Config) -> Result<Registry, ConfigError> {
         download::FUNCTIONS,
         event::FUNCTIONS,
         hunt_change::FUNCTIONS,
+        mail::FUNCTIONS,
         metadata::FUNCTIONS,
         monitoring::FUNCTIONS,
         notebook::FUNCTIONS,

@@ -184,6 +184,23 @@ fn sources_share_their_variables_and_their_rows_are_kept_by_name() {
 }
 
 #[test]
+fn a_collection_is_launched_again_with_the_same_or_another_value() {
+    let bench = Bench::new();
+    let (ivy, _running) = (bench.user("ivy", &administrator()), bench.run());
+    let limits = Limits { timeout: 77, ..Limits::default() };
+    let asked = Collect { limits, urgent: true, ..wanted("Test.Two", &[("Word", "hey")]) };
+    let first = bench.launch(&bench.server(), &asked).unwrap();
+    let launcher = &bench.services.orgs.root().launcher;
+    for (changed, said) in [(vec![], "hey!"), (vec![("Word".to_owned(), "ho".to_owned())], "ho!")] {
+        let again = launcher.launch_again(&ivy, Site::Server, &first, &changed).unwrap();
+        let flow = bench.end(&again);
+        assert!(again != first && flow.urgent && flow.creator == "ivy");
+        assert_eq!(flow.spec["limits"]["timeout"], 77);
+        assert_eq!(bench.rows(&again, "Test.Two/A")[0]["Said"], said);
+    }
+}
+
+#[test]
 fn collecting_lifts_nobody_s_rights() {
     let bench = Bench::new();
     let ann = bench.user("ann", &Policy::of([Role::Investigator]));

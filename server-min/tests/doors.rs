@@ -92,6 +92,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("function", "hunt_add", "START_HUNT"),
     ("function", "hunt_info", "READ_RESULTS"),
     ("function", "hunt_update", "COLLECT_CLIENT"),
+    ("function", "mail", "NETWORK"),
     ("function", "org", "ANY_QUERY"),
     ("function", "org_create", "ORG_ADMIN"),
     ("function", "org_delete", "ORG_ADMIN"),
@@ -145,6 +146,7 @@ const COMMANDS: &[(&str, &str, &str, &[&str])] = &[
     ("client delete", "SERVER_ADMIN", "client_delete", &[CLIENT]),
     ("flow list", "READ_RESULTS", "ReadResults", &[CLIENT]),
     ("flow cancel", "COLLECT_CLIENT", "CancelFlow", &[CLIENT, FLOW]),
+    ("flow relaunch", "READ_RESULTS COLLECT_CLIENT", "ReadResults ScheduleFlow", &[CLIENT, FLOW]),
     ("flow delete", "DELETE_RESULTS", "delete_flow", &[CLIENT, FLOW]),
     ("flow export", "PREPARE_RESULTS", "CreateDownload", &[CLIENT, FLOW, "/dev/null/x"]),
     ("hunt export", "PREPARE_RESULTS", "CreateDownload", &[HUNT, "/dev/null/x"]),
@@ -228,6 +230,7 @@ const OF_THE_SERVER: &[(&str, &str, &str, &[&str])] = &[
     ),
     ("flow list", "READ_RESULTS", "ReadResults", &["server"]),
     ("flow cancel", "COLLECT_SERVER", "CancelFlow", &["server", FLOW]),
+    ("flow relaunch", "READ_RESULTS COLLECT_SERVER", "ReadResults ScheduleFlow", &["server", FLOW]),
     ("flow delete", "DELETE_RESULTS", "delete_flow", &["server", FLOW]),
     ("flow export", "PREPARE_RESULTS", "CreateDownload", &["server", FLOW, "/dev/null/x"]),
 ];

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 use troodon_vql::Permission;
 use x509_cert::Certificate;
@@ -70,6 +71,15 @@ pub(super) fn anywhere<T>(request: &Request<T>, services: &Services) -> Result<P
     match listed.iter().any(|org| has_rights(services, &principal, &org.id)) {
         true => Ok(principal),
         false => Err(refused(&principal)),
+    }
+}
+
+/// The organisation that the metadata name, for calls whose messages name none.
+pub(super) fn org_of<T>(request: &Request<T>) -> Result<String, Status> {
+    match request.metadata().get("orgid").map(MetadataValue::to_str) {
+        None => Ok(String::new()),
+        Some(Ok(org)) => Ok(org.to_owned()),
+        Some(Err(_)) => Err(Status::invalid_argument("orgid is none")),
     }
 }
 

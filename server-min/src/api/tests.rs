@@ -7,8 +7,11 @@ use tonic::{Code, Request, Status};
 use troodon_proto::{VqlCollectorArgs, VqlRequest};
 
 use super::caller::{self, Holder};
-use super::generated::{PushEventRequest, VfsFileBuffer};
-use super::{event, file, query};
+use super::generated::artifact_collector_context::State;
+use super::generated::{
+    ApiFlowRequest, ArtifactCollectorArgs, FlowDetails, PushEventRequest, VfsFileBuffer,
+};
+use super::{event, file, flow, query};
 use crate::account::{Accounts, Grant};
 use crate::acl::{Acl, Principal};
 use crate::artifact::Repository;
@@ -21,6 +24,7 @@ use crate::services::Services;
 use crate::store::Store;
 
 const QUEUE: &str = "Server.Test";
+const CLIENT: &str = "C.0123456789abcdef";
 
 struct Bench {
     services: Services,
@@ -80,6 +84,36 @@ impl Bench {
             ..PushEventRequest::default()
         };
         event::keep(&self.services, Principal::User { name: user.clone() }, &sent)
+    }
+
+    fn collect(&self, user: &UserName, org: &str, client: &str) -> Result<String, Status> {
+        let args = ArtifactCollectorArgs {
+            client_id: client.to_owned(),
+            artifacts: vec!["Generic.Client.Info".to_owned()],
+            creator: "VelociraptorServer".to_owned(),
+            ..ArtifactCollectorArgs::default()
+        };
+        let caller = of(self, user, org)?;
+        flow::collect(&self.services, &caller, org, args).map(|made| made.flow_id)
+    }
+
+    fn cancel(&self, user: &UserName, org: &str, id: &str) -> Result<(), Status> {
+        let wanted = ApiFlowRequest { client_id: CLIENT.to_owned(), flow_id: id.to_owned() };
+        let caller = of(self, user, org)?;
+        flow::cancel(&self.services, caller, org, &wanted).map(drop)
+    }
+
+    fn details(&self, user: &UserName, org: &str, id: &str) -> Result<FlowDetails, Status> {
+        let wanted = ApiFlowRequest { client_id: CLIENT.to_owned(), flow_id: id.to_owned() };
+        let caller = of(self, user, org)?;
+        flow::details(&self.services, caller, org, &wanted)
+    }
+
+    /// A client of an organisation.
+    fn enrol(&self, at: &str) {
+        let org = self.services.orgs.find(&org(at)).unwrap().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(org.store.enrol(CLIENT.parse().unwrap(), vec![1])).unwrap();
     }
 
     fn refusals(&self, org: &OrgId) -> usize {
@@ -149,6 +183,44 @@ fn every_call_of_the_api_is_decided_in_the_organisation_that_it_names() {
         }
     }
     println!("{tried} calls");
+}
+
+#[test]
+fn collections_are_started_ended_and_shown_to_whom_they_are_everywhere() {
+    let mut made_any = false;
+    for lockdown in [false, true] {
+        let bench = Bench::new(lockdown);
+        ["OA", "OB"].iter().for_each(|at| bench.enrol(at));
+        for role in Role::ALL {
+            let user = name(role);
+            let collects = [Role::Administrator, Role::Investigator].contains(&role) && !lockdown;
+            let reads = ![Role::OrgAdmin, Role::ArtifactWriter].contains(&role);
+            for place in ["OA", "OB", "root", "ONONE"] {
+                let is_here = place == "OA";
+                let made = bench.collect(&user, place, CLIENT);
+                assert_eq!(made.is_ok(), is_here && collects, "{role} {place} {made:?}");
+                // For a client there is an artifact, and for the server it is of another type.
+                let on_server = bench.collect(&user, place, "server").unwrap_err();
+                let may = is_here && role == Role::Administrator && !lockdown;
+                assert_eq!(on_server.code() == Code::InvalidArgument, may, "{role} {on_server:?}");
+                let id = made.as_deref().unwrap_or("F.GONE");
+                let shown = bench.details(&user, place, id);
+                let heard = shown.as_ref().is_err_and(|status| status.code() == Code::NotFound);
+                assert_eq!(heard || shown.is_ok(), is_here && reads, "{role} {place} {shown:?}");
+                if let Ok(details) = shown {
+                    let context = details.context.unwrap();
+                    assert_eq!(context.state(), State::Running);
+                    let asked = context.request.unwrap();
+                    assert_eq!((asked.creator.as_str(), asked.artifacts.len()), (user.as_str(), 1));
+                    made_any = true;
+                }
+                let ended = bench.cancel(&user, place, id);
+                let heard = ended.as_ref().is_err_and(|status| status.code() == Code::NotFound);
+                assert_eq!(heard || ended.is_ok(), is_here && collects, "{role} {place} {ended:?}");
+            }
+        }
+    }
+    assert!(made_any);
 }
 
 #[test]

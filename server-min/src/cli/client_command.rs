@@ -12,6 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::collect::pair;
 use super::console::Console;
+use super::remote_command::Question;
 use super::rows::{Format, Row, RowWriter};
 use super::{Invocation, print};
 use crate::clients;
@@ -76,6 +77,52 @@ pub(super) struct Find {
     text: String,
     #[command(flatten)]
     list: List,
+}
+
+impl ClientCommand {
+    /// The same of another server.
+    pub(super) fn question(&self) -> Question {
+        const COLUMNS: &str = "client_id, os_info.hostname AS hostname, os_info.system AS system, labels, last_seen_at";
+        let limited = |vql: String, list: &List| {
+            let limit = match list.limit {
+                usize::MAX => String::new(),
+                limit => format!(" LIMIT {limit}"),
+            };
+            Question::new(format!("{vql}{limit}")).in_format(list.format)
+        };
+        match self {
+            Self::List(list) => limited(format!("SELECT {COLUMNS} FROM clients()"), list),
+            Self::Search(Find { text, list }) => {
+                limited(format!("SELECT {COLUMNS} FROM clients(search=Text)"), list).with("Text", text)
+            }
+            Self::Show { client } => Question::new("SELECT * FROM clients(client_id=Client)")
+                .with("Client", client)
+                .in_format(Format::Json),
+            Self::Label { client, labels, remove } => Question::new(
+                "SELECT label(client_id=Client, labels=parse_json_array(data=Labels), op=Operation) AS Done FROM scope()",
+            )
+            .with("Client", client)
+            .with("Labels", json!(labels))
+            .with("Operation", if *remove { "remove" } else { "set" }),
+            Self::Note { client, notes } => {
+                let notes: serde_json::Map<String, Value> = notes
+                    .iter()
+                    .map(|(name, value)| {
+                        let value = Some(value).filter(|value| !value.is_empty());
+                        (name.clone(), json!(value))
+                    })
+                    .collect();
+                let vql = "SELECT client_set_metadata(client_id=Client, metadata=parse_json(data=Notes)) AS Done FROM scope()";
+                Question::new(vql).with("Client", client).with("Notes", Value::from(notes))
+            }
+            Self::Delete { clients } => {
+                let clients: Vec<String> = clients.iter().map(ToString::to_string).collect();
+                let vql = "SELECT * FROM foreach(row=parse_json_array(data=Clients), \
+                           query={ SELECT * FROM client_delete(client_id=_value, really_do_it=TRUE) })";
+                Question::new(vql).with("Clients", json!(clients))
+            }
+        }
+    }
 }
 
 pub(super) fn run(invocation: &Invocation, command: &ClientCommand) -> Result<()> {

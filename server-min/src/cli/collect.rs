@@ -18,6 +18,7 @@ use crate::store::{Store, now_us};
 
 use super::Invocation;
 use super::console::Console;
+use super::remote_command::Question;
 use super::rows::{Format, Row, RowWriter};
 
 #[derive(Debug, Args)]
@@ -48,6 +49,41 @@ pub(super) struct Collect {
     /// Queue the collection, print its id, and do not wait
     #[arg(long = "no_wait", alias = "no-wait")]
     no_wait: bool,
+}
+
+impl Collect {
+    /// Whether the command ends with the collection.
+    pub(super) const fn waits(&self) -> bool {
+        !self.no_wait
+    }
+
+    /// Where it runs.
+    pub(super) const fn site(&self) -> Site {
+        self.client
+    }
+
+    /// How rows are printed.
+    pub(super) const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What queues it on another server; its row has the `flow_id`.
+    pub(super) fn question(&self) -> Question {
+        let vql = format!(
+            "LET Flow <= collect_client(client_id=Client, artifacts=Artifact, env=parse_json(data=Parameters), \
+             timeout={}, max_rows={}) SELECT Flow.flow_id AS flow_id FROM scope() WHERE flow_id",
+            self.timeout, self.max_rows
+        );
+        Question::new(vql)
+            .with("Client", self.client)
+            .with("Artifact", &self.name)
+            .with("Parameters", parameters(&self.arguments))
+    }
+}
+
+/// Parameters as JSON.
+pub(super) fn parameters(given: &[(String, String)]) -> Value {
+    given.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
 }
 
 /// `NAME=VALUE`.

@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::collect::pair;
 use super::console::Console;
+use super::remote_command::Question;
 use super::rows::{Format, RowWriter};
 use super::{Invocation, print};
 use crate::export::{self, ExportError, Exported, Wishes};
@@ -32,6 +34,14 @@ pub(super) enum FlowCommand {
     },
     /// End a collection, on the agent as well
     Cancel(Which),
+    /// Ask for the same once more, and print the id of the new collection
+    Relaunch {
+        #[command(flatten)]
+        which: Which,
+        /// Another value for a parameter; may be repeated
+        #[arg(long = "args", value_name = "NAME=VALUE", value_parser = pair)]
+        arguments: Vec<(String, String)>,
+    },
     /// Remove a collection with its rows and files
     Delete(Which),
     /// Write a collection to a zip file: rows, logs, files, and a list with their hashes
@@ -62,6 +72,31 @@ pub(super) struct Target {
     encrypt: bool,
 }
 
+impl FlowCommand {
+    /// The same of another server, if it has calls for that.
+    pub(super) fn question(&self) -> Option<Question> {
+        let of = |vql: &str, Which { client, flow }: &Which| {
+            Question::new(vql).with("Client", client).with("Flow", flow)
+        };
+        match self {
+            Self::List { client, format } => {
+                let vql = "SELECT session_id AS flow_id, state, artifacts, creator, total_collected_rows AS rows, \
+                           total_uploaded_files AS files, status FROM flows(client_id=Client)";
+                Some(Question::new(vql).with("Client", client).in_format(*format))
+            }
+            Self::Cancel(which) => Some(of(
+                "SELECT cancel_flow(client_id=Client, flow_id=Flow) AS Done FROM scope()",
+                which,
+            )),
+            Self::Delete(which) => Some(of(
+                "SELECT * FROM delete_flow(client_id=Client, flow_id=Flow, really_do_it=TRUE)",
+                which,
+            )),
+            Self::Relaunch { .. } | Self::Export { .. } => None,
+        }
+    }
+}
+
 pub(super) fn run(invocation: &Invocation, command: &FlowCommand) -> Result<()> {
     let console = Console::open(invocation)?;
     match command {
@@ -71,6 +106,12 @@ pub(super) fn run(invocation: &Invocation, command: &FlowCommand) -> Result<()> 
                 bail!("{flow} is over already");
             }
             Ok(())
+        }
+        FlowCommand::Relaunch { which: Which { client, flow }, arguments } => {
+            let details = json!({"client_id": client.as_str(), "flow_id": flow.as_str()});
+            console.enter(Door::Results, details)?;
+            let Console { launcher, principal, .. } = &console;
+            print(&format!("{}\n", launcher.launch_again(principal, *client, flow, arguments)?))
         }
         FlowCommand::Delete(Which { client, flow }) => {
             flows::delete(&console.actor(), client, flow)?;

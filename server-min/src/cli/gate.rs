@@ -42,6 +42,7 @@ pub const GATES: &[(&str, Gate)] = &[
     ("client delete", Gate::Doors(&[Door::DeleteClients])),
     ("flow list", Gate::Doors(&[Door::Results])),
     ("flow cancel", Gate::Doors(&[Door::Cancel])),
+    ("flow relaunch", Gate::Doors(&[Door::Collect, Door::Results])),
     ("flow delete", Gate::Doors(&[Door::DeleteFlow])),
     ("flow export", Gate::Doors(&[Door::Export])),
     ("hunt export", Gate::Doors(&[Door::Export])),

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::collect::pair;
+use super::collect::{pair, parameters};
 use super::console::Console;
 use super::flow_command::{Target, write};
+use super::remote_command::Question;
 use super::rows::{Format, Row, RowWriter};
 use super::{Invocation, print};
 use crate::export;
@@ -128,6 +129,71 @@ pub(super) struct Results {
     /// How rows are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+}
+
+impl HuntCommand {
+    /// The same of another server, if it has calls for that.
+    pub(super) fn question(&self) -> Option<Question> {
+        let of = |vql: &str, Which { hunt }: &Which| Question::new(vql).with("Hunt", hunt);
+        let turned = |how: &str, which: &Which| {
+            of(&format!("SELECT hunt_update(hunt_id=Hunt, {how}=TRUE) AS Done FROM scope()"), which)
+        };
+        Some(match self {
+            Self::Create(options) => options.question(),
+            Self::List { format } => {
+                let vql = "SELECT hunt_id, state, hunt_description, creator, create_time, expires FROM hunts()";
+                Question::new(vql).in_format(*format)
+            }
+            Self::Show(which) => {
+                of("SELECT * FROM hunts(hunt_id=Hunt)", which).in_format(Format::Json)
+            }
+            Self::Pause(which) => turned("pause", which),
+            Self::Resume(which) => turned("start", which),
+            Self::Stop(which) => turned("stop", which),
+            Self::Add { hunt, client } => {
+                let vql = "SELECT hunt_add(hunt_id=Hunt, client_id=Client) AS Done FROM scope()";
+                Question::new(vql).with("Hunt", hunt).with("Client", client)
+            }
+            Self::Delete(which) => {
+                of("SELECT * FROM hunt_delete(hunt_id=Hunt, really_do_it=TRUE)", which)
+            }
+            Self::Results(Results { which, artifact, format }) => match artifact {
+                None => of("SELECT * FROM hunt_results(hunt_id=Hunt)", which).in_format(*format),
+                Some(name) => of("SELECT * FROM hunt_results(hunt_id=Hunt, artifact=Name)", which)
+                    .with("Name", name)
+                    .in_format(*format),
+            },
+            Self::Export { .. } => return None,
+        })
+    }
+}
+
+impl Create {
+    fn question(&self) -> Question {
+        let mut vql = format!(
+            "SELECT hunt(artifacts=parse_json_array(data=Artifacts), env=parse_json(data=Parameters), \
+             description=Description, include_labels=parse_json_array(data=Labels), \
+             exclude_labels=parse_json_array(data=Excluded), client_limit={}, timeout={}, max_rows={}, \
+             expires=now() + {}",
+            self.client_limit,
+            self.timeout,
+            self.max_rows,
+            self.expire_hours.saturating_mul(3600)
+        );
+        if let Some(os) = self.os {
+            vql.push_str(&format!(", os='{}'", os.name().to_ascii_lowercase()));
+        }
+        if self.paused {
+            vql.push_str(", pause=TRUE");
+        }
+        vql.push_str(") AS Hunt FROM scope()");
+        Question::new(vql)
+            .with("Artifacts", json!(self.artifacts))
+            .with("Parameters", parameters(&self.arguments))
+            .with("Description", &self.description)
+            .with("Labels", json!(self.labels))
+            .with("Excluded", json!(self.excluded))
+    }
 }
 
 fn os(text: &str) -> Result<Os, String> {

@@ -107,6 +107,24 @@ pub struct Retention {
     pub disabled: bool,
 }
 
+/// The `Mail` section.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// The sender.
+    pub from: String,
+    /// Who takes the mail over (SMTP).
+    pub server: String,
+    /// Its port: 587 unless set; at 465 TLS comes first.
+    pub server_port: u16,
+    /// Who sends. A password goes over TLS only.
+    pub auth_username: String,
+    /// The password.
+    pub auth_password: Secret,
+    /// Trust any certificate.
+    pub skip_verify: bool,
+}
+
 /// The `Monitoring` section: where figures for a monitoring system are.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -61,7 +61,7 @@ impl Config {
             (!gui.reverse_proxy.is_empty(), "GUI.reverse_proxy has no effect"),
             (
                 !frontend.initial_server_artifacts.is_empty(),
-                "Frontend.initial_server_artifacts has no effect: artifacts do not run on this server",
+                "Frontend.initial_server_artifacts has no effect: collect them once the server runs",
             ),
             (
                 frontend.resources.per_client_upload_rate > 0

@@ -5,6 +5,8 @@ use axum::extract::{Path, RawForm};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use serde_json::json;
+
 use super::clients::{missing, site};
 use super::fault::Fault;
 use super::form::{Choice, Filled, Wanted};
@@ -13,6 +15,7 @@ use super::visitor::Visitor;
 use crate::artifact::ArtifactType;
 use crate::launcher::Collect;
 use crate::model::door::Door;
+use crate::model::id::FlowId;
 use crate::model::site::Site;
 
 #[derive(Template)]
@@ -39,11 +42,27 @@ pub(super) async fn form(
                 (record.host.hostname, ArtifactType::Client)
             }
         };
-        let choice = Choice::of(&visitor.launcher().repository(), kind, wanted.artifact)?;
+        let again = wanted.again.map(|flow| again(&visitor, id, &flow)).transpose()?;
+        let mut choice = Choice::of(&visitor.launcher().repository(), kind, wanted.artifact)?;
+        if let (Some(chosen), Some(asked)) = (&mut choice.chosen, again)
+            && let Some(spec) = asked.specs.iter().find(|spec| spec.artifact == chosen.name)
+        {
+            chosen.fill(&spec.parameters);
+        }
         let choose = Choose { frame: Frame::of(&visitor), client: id, hostname, choice };
         Ok::<_, Fault>(page::html(StatusCode::OK, &choose))
     };
     tokio::task::spawn_blocking(work).await?
+}
+
+/// What a collection was asked for.
+fn again(visitor: &Visitor, site: Site, flow: &str) -> Result<Collect, Fault> {
+    let gone = |_| Fault::Missing(format!("`{flow}` is no id of a collection."));
+    let id: FlowId = flow.parse().map_err(gone)?;
+    let details = json!({"client": site.as_str(), "flow_id": id.as_str()});
+    visitor.actor().enter(Door::Results, details)?;
+    let asked = Collect::read(&visitor.store().flow(site, &id)?.spec);
+    asked.map_err(|_| Fault::Missing(format!("{id} does not say what was asked for.")))
 }
 
 pub(super) async fn launch(

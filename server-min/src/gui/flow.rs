@@ -19,8 +19,10 @@ use super::table::{Table, View, cell};
 use super::time::Moment;
 use super::visitor::Visitor;
 use crate::flows;
+use crate::launcher::Collect;
 use crate::limits;
 use crate::model::door::Door;
+use crate::model::flow::Flow;
 use crate::model::id::{ArtifactName, FlowId};
 use crate::model::site::Site;
 use crate::store::result::ResultSet;
@@ -42,6 +44,8 @@ struct Show {
     uploads: Vec<Upload>,
     may_cancel: bool,
     may_upload: bool,
+    /// Artifacts whose forms are offered with what they were given here.
+    again: Vec<String>,
 }
 
 /// A line of the query log.
@@ -79,6 +83,10 @@ pub(super) async fn show(
             uploads: store.uploads(client, &id)?,
             may_cancel: !is_over && visitor.may(Door::of_cancelling(client)),
             may_upload: visitor.may(Door::Uploads),
+            again: match visitor.may(Door::of_collecting(client)) {
+                true => asked_for(&flow),
+                false => Vec::new(),
+            },
             summary: Summary::of(flow),
             is_over,
             results,
@@ -87,6 +95,12 @@ pub(super) async fn show(
         Ok::<_, Fault>(page::html(StatusCode::OK, &show))
     };
     tokio::task::spawn_blocking(work).await?
+}
+
+/// The artifacts that were asked for.
+fn asked_for(flow: &Flow) -> Vec<String> {
+    let specs = Collect::read(&flow.spec).map(|asked| asked.specs).unwrap_or_default();
+    specs.into_iter().map(|spec| spec.artifact).collect()
 }
 
 fn ids(client: &str, flow: &str) -> Result<(Site, FlowId), Fault> {

@@ -13,6 +13,8 @@ const PARAMETER: &str = "p:";
 #[derive(Deserialize)]
 pub(super) struct Wanted {
     pub(super) artifact: Option<String>,
+    /// A collection of the same place whose values the form begins with.
+    pub(super) again: Option<String>,
 }
 
 /// What is there to choose from, or what was chosen.
@@ -96,6 +98,18 @@ impl Field {
 }
 
 impl Chosen {
+    /// Puts values that were given before into the form.
+    pub(super) fn fill(&mut self, given: &[(String, String)]) {
+        for field in &mut self.fields {
+            if let Some((_, value)) = given.iter().find(|(name, _)| *name == field.name) {
+                field.default.clone_from(value);
+                if value.contains('\n') && matches!(field.input, Input::Line) {
+                    field.input = Input::Text;
+                }
+            }
+        }
+    }
+
     fn of(artifact: &Artifact) -> Self {
         Self {
             name: artifact.name.clone(),

@@ -45,6 +45,8 @@ struct Shown {
     cell: Cell,
     /// Of a text: as HTML in which nothing runs.
     html: String,
+    /// The chart that the query asks for: numbers, and text that is escaped.
+    drawing: Option<String>,
     ran: Moment,
     /// The first rows.
     table: Option<Table>,
@@ -62,9 +64,13 @@ impl Shown {
             0 => None,
             total => Some(Table::read(&View::default(), Some(total), first)?),
         };
+        let drawing = match cell.rows {
+            0 => None,
+            _ => notebooks::drawing(&cell.input, store.cell_lines(cell.number, Kind::Rows))?,
+        };
         let lines = store.cell_lines(cell.number, Kind::Log).take(limits::NOTEBOOK_SHOWN_LINES);
         let log: Result<_, StoreError> = lines.map(|line| Ok(message(&line?))).collect();
-        Ok(Self { html, ran: Moment(cell.ran_us), table, log: log?, cell })
+        Ok(Self { html, drawing, ran: Moment(cell.ran_us), table, log: log?, cell })
     }
 
     fn is_query(&self) -> bool {

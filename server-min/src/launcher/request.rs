@@ -1,5 +1,7 @@
 //! What a caller asks for, and why it may not be possible.
 
+use serde_json::{Map, Value, json};
+
 use crate::artifact::{ArtifactType, Resources};
 use crate::model::monitoring::Watch;
 
@@ -13,6 +15,12 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Gives a parameter another value.
+    pub(super) fn set(&mut self, (name, value): &(String, String)) {
+        self.parameters.retain(|(known, _)| known != name);
+        self.parameters.push((name.clone(), value.clone()));
+    }
+
     /// An artifact with the defaults of its parameters.
     pub fn of(artifact: &str) -> Self {
         Self { artifact: artifact.to_owned(), parameters: Vec::new() }
@@ -57,6 +65,45 @@ pub struct Collect {
     pub limits: Limits,
     /// Overtakes other collections.
     pub urgent: bool,
+}
+
+impl Collect {
+    /// What was asked for: for people who look at the collection later, and to ask once more.
+    pub(super) fn shown(&self) -> Value {
+        let artifacts = self.specs.iter().map(|spec| {
+            let parameters = spec.parameters.iter().map(|(k, v)| (k.clone(), json!(v)));
+            json!({"artifact": spec.artifact, "parameters": parameters.collect::<Map<_, _>>()})
+        });
+        let artifacts = artifacts.collect::<Vec<_>>();
+        let mut shown = json!({"artifacts": artifacts, "urgent": self.urgent});
+        if self.limits != Limits::default() {
+            shown["limits"] = json!(self.limits);
+        }
+        shown
+    }
+
+    /// The other way.
+    ///
+    /// # Errors
+    /// [`CompileFault::Nothing`] when this says nothing of the kind.
+    pub fn read(shown: &Value) -> Result<Self, CompileFault> {
+        let artifacts = shown["artifacts"].as_array().ok_or(CompileFault::Nothing)?;
+        let spec = |one: &Value| {
+            let artifact = one["artifact"].as_str()?.to_owned();
+            let parameters = one["parameters"].as_object()?.iter();
+            let parameters =
+                parameters.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.into())));
+            Some(Spec { artifact, parameters: parameters.collect() })
+        };
+        let specs: Option<Vec<Spec>> = artifacts.iter().map(spec).collect();
+        let limits =
+            shown.get("limits").cloned().map_or(Ok(Limits::default()), serde_json::from_value);
+        Ok(Self {
+            specs: specs.ok_or(CompileFault::Nothing)?,
+            limits: limits.map_err(|_| CompileFault::Nothing)?,
+            urgent: shown["urgent"].as_bool().unwrap_or_default(),
+        })
+    }
 }
 
 /// Why artifacts cannot become requests.
@@ -110,4 +157,26 @@ pub enum CompileFault {
     /// Too many artifacts depend on each other.
     #[error("artifact `{0}` needs more than {1} others")]
     TooMany(String, usize),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_can_be_asked_for_once_more() {
+        let parameters = vec![("A".to_owned(), "1".to_owned()), ("B".to_owned(), String::new())];
+        let specs = vec![Spec { artifact: "X.Y".into(), parameters }, Spec::of("Z")];
+        let limits = Limits { timeout: 7, ops_per_second: 2.5, ..Limits::default() };
+        for wanted in [
+            Collect { specs: specs.clone(), limits, urgent: true },
+            Collect { specs, ..Collect::default() },
+        ] {
+            assert_eq!(Collect::read(&wanted.shown()), Ok(wanted));
+        }
+        for odd in [json!(null), json!({"artifacts": [{"artifact": 7}]}), json!({"artifacts": "X"})]
+        {
+            assert_eq!(Collect::read(&odd), Err(CompileFault::Nothing), "{odd}");
+        }
+    }
 }

@@ -191,16 +191,16 @@ impl Door {
     pub const fn commands(self) -> &'static str {
         match self {
             Self::Query => "query",
-            Self::Collect => "artifacts collect",
+            Self::Collect => "artifacts collect, flow relaunch",
             Self::Cancel => "flow cancel, the page of a collection",
             Self::CollectServer => {
-                "artifacts collect --client_id server, the page of the server's collections"
+                "artifacts collect --client_id server, flow relaunch server, the page of the server's collections"
             }
             Self::CancelServer => "flow cancel server, the page of a collection of the server",
             Self::ShowArtifacts => "the pages of artifacts, artifacts basic list",
             Self::WriteArtifact => "the editor of artifacts, for clients",
             Self::WriteServerArtifact => "the editor of artifacts, for the server",
-            Self::Results => "flow list, artifacts collect unless with --no_wait",
+            Self::Results => "flow list, flow relaunch, artifacts collect unless with --no_wait",
             Self::Uploads => "artifacts uploads",
             Self::ShowClients => "client list, client show, client search",
             Self::LabelClients => "client label",

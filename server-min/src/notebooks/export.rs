@@ -5,7 +5,7 @@ use std::io::Write;
 use askama::filters::{Escaper, Html};
 use serde_json::{Map, Value, json};
 
-use super::{NotebookError, html, seen};
+use super::{NotebookError, drawing, html, seen};
 use crate::actor::Actor;
 use crate::limits::{EXPORT_COLUMNS, NOTEBOOK_PAGE_ROWS};
 use crate::model::door::Door;
@@ -16,7 +16,8 @@ const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\
     <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
     <meta name=\"color-scheme\" content=\"light dark\">\n<style>\nbody { font-family: sans-serif; margin: 2em auto; \
     max-width: 80em; } table { border-collapse: collapse; } th, td { border: 1px solid; padding: 0.2em 0.5em; \
-    text-align: left; vertical-align: top; } pre { overflow-x: auto; }\n</style>\n";
+    text-align: left; vertical-align: top; } pre { overflow-x: auto; } .drawing { margin: 1em 0; font-size: 0.75em; \
+    fill: currentColor; } .drawing :is(.axis, .line) { fill: none; stroke: currentColor; }\n</style>\n";
 
 /// Writes a notebook with what its cells yielded. Everything in it is escaped; of a long table the first rows are shown.
 ///
@@ -40,6 +41,9 @@ pub fn export(actor: &Actor, id: &NotebookId, mut output: impl Write) -> Result<
             CellKind::Markdown => output.write_all(html(&cell.input).as_bytes())?,
             CellKind::Vql => {
                 writeln!(output, "<pre><code>{}</code></pre>", escaped(&cell.input))?;
+                let rows = actor.store().cell_lines(cell.number, Kind::Rows);
+                let drawn = if cell.rows > 0 { drawing(&cell.input, rows)? } else { None };
+                output.write_all(drawn.unwrap_or_default().as_bytes())?;
                 table(actor, &cell, &mut output)?;
             }
         }
@@ -95,7 +99,7 @@ fn table(actor: &Actor, cell: &Cell, output: &mut impl Write) -> Result<(), Note
 }
 
 /// A text without anything that a browser would take for more than a text.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     // Writing to a String does not fail.
     let _ = Html.write_escaped_str(&mut safe, text);

@@ -205,8 +205,10 @@ impl Bench {
                    VALUES ('H.TEST', 'x', '', '[\"Linux.Sys.Users\"]', 'null', x'', 0, '{}', 0, 1, 1, 1); \
                    INSERT OR IGNORE INTO flow \
                        (client, id, creator, artifacts, spec, request, urgent, created_us) \
-                   VALUES ('C.0123456789abcdef', 'F.TEST', 'x', '[]', 'null', x'', 0, 1), \
-                       ('server', 'F.TEST', 'x', '[]', 'null', x'', 0, 1); \
+                   VALUES ('C.0123456789abcdef', 'F.TEST', 'x', '[]', \
+                       '{\"artifacts\":[{\"artifact\":\"Generic.Client.Info\",\"parameters\":{}}]}', x'', 0, 1), \
+                       ('server', 'F.TEST', 'x', '[]', \
+                       '{\"artifacts\":[{\"artifact\":\"Generic.Client.Info\",\"parameters\":{}}]}', x'', 0, 1); \
                    INSERT OR IGNORE INTO org (id, name, nonce, created_us) \
                    VALUES ('OGONE', 'x', 'gone', 1); \
                    INSERT OR IGNORE INTO notebook \

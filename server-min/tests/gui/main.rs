@@ -12,6 +12,7 @@ mod authority;
 mod bench;
 mod browser;
 mod clients;
+mod collect;
 mod doors;
 mod editor;
 #[path = "../python/environment.rs"]

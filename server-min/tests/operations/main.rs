@@ -15,6 +15,7 @@ mod clients;
 #[path = "../python/environment.rs"]
 mod environment;
 mod hunts;
+mod mail;
 mod notebooks;
 mod people;
 mod remote;

@@ -153,6 +153,49 @@ fn a_query_that_is_cancelled_or_run_anew_ends() {
 }
 
 #[test]
+fn source_yields_the_rows_of_a_cell_to_those_who_see_its_notebook() {
+    let bench = Bench::new();
+    for name in ["ann", "eve"] {
+        bench.writer(name);
+        bench.output(&["acl", "grant", name, r#"{"any_query":true}"#, "--merge"]);
+    }
+    let notebook = bench.own("ann", &["create", "Case"]);
+    let first = bench.own("ann", &["add", &notebook, "--vql", "SELECT 'a' AS A FROM scope()"]);
+    bench.own("ann", &["add", &notebook, "--vql", "SELECT 'b' AS B FROM range(end=2)"]);
+    bench.own("ann", &["add", &notebook, "--markdown", "no rows"]);
+    bench.own("ann", &["run", &notebook]);
+    let rows = |user: &str, more: &str| {
+        let vql = format!("SELECT * FROM source(notebook_id='{notebook}'{more})");
+        let done = bench.run(&["--runas", user, "query", "--format", "json", &vql]);
+        let rows: Value = serde_json::from_slice(&done.stdout).unwrap();
+        (rows, text(&done.stderr).to_owned())
+    };
+    assert_eq!(rows("ann", &format!(", notebook_cell_id={first}")).0, json!([{"A": "a"}]));
+    let last = rows("ann", "").0;
+    let last = last.as_array().unwrap();
+    assert!(last.len() >= 2 && last.iter().all(|row| *row == json!({"B": "b"})), "{last:?}");
+    let (none, said) = rows("eve", "");
+    assert_eq!(none, json!([]));
+    assert!(said.contains("there is no notebook"), "{said}");
+    let (none, said) = rows("ann", ", notebook_cell_id=999");
+    assert_eq!((none, said.contains("has no cell 999")), (json!([]), true), "{said}");
+}
+
+#[test]
+fn a_chart_is_drawn_into_the_page_without_anything_that_runs() {
+    let bench = Bench::new();
+    let notebook = bench.output(&["notebook", "create", "x"]).trim().to_owned();
+    let vql = "-- chart: bars x=Name y=Count\n\
+               SELECT '<script>alert(1)</script>' AS Name, 7 AS Count FROM scope()";
+    bench.output(&["notebook", "add", &notebook, &format!("--vql={vql}")]);
+    bench.output(&["notebook", "run", &notebook]);
+    let file = bench.folder().join("chart.html");
+    bench.output(&["notebook", "export", &notebook, file.to_str().unwrap()]);
+    let page = std::fs::read_to_string(&file).unwrap();
+    assert!(page.contains("<svg") && page.contains("<rect") && !page.contains("<script"), "{page}");
+}
+
+#[test]
 fn a_cell_that_does_not_parse_says_so() {
     let bench = Bench::new();
     let notebook = bench.output(&["notebook", "create", "x"]).trim().to_owned();

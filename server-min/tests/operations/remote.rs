@@ -154,3 +154,79 @@ fn what_makes_no_sense_with_the_file_is_refused() {
     fs::write(&file, json!({"name": "tool"}).to_string()).unwrap();
     assert!(said(&["query", VQL]).contains("ca_certificate: is missing"));
 }
+
+#[test]
+fn commands_ask_another_server_as_well() {
+    let running = Running::start();
+    let client = running.bench.client(1).to_string();
+    let client = client.as_str();
+    let file = running.program("tool", Some("administrator"));
+    let output = |more: &[&str]| {
+        let done = ask(&running.bench, &file, more);
+        assert!(done.status.success(), "{more:?}: {}", text(&done.stderr));
+        text(&done.stdout).to_owned()
+    };
+    assert!(output(&["client", "list", "--format", "csv"]).contains(client));
+    output(&["client", "label", client, "lab", "it's"]);
+    let found = output(&["client", "search", "label:lab", "--format", "jsonl"]);
+    assert!(found.contains(client) && found.contains("it's"), "{found}");
+    output(&["client", "label", client, "lab", "--remove"]);
+    assert_eq!(output(&["client", "search", "label:lab", "--format", "jsonl"]), "");
+    output(&["client", "note", client, "owner=ann"]);
+    assert!(output(&["client", "show", client]).contains(client));
+
+    let collect = ["artifacts", "collect", "Generic.File.Hash", "--client_id", client, "--no_wait"];
+    let made =
+        output(&[&collect[..], &["--args", "Globs=Glob\n'x'", "--format", "jsonl"]].concat());
+    assert_eq!(running.bench.store.latest_flows(5).unwrap().len(), 1, "{made}");
+    let flow = running.bench.store.latest_flows(1).unwrap().remove(0);
+    assert_eq!(flow.spec["artifacts"][0]["parameters"]["Globs"], "Glob\n'x'");
+    let listed = output(&["flow", "list", client, "--format", "jsonl"]);
+    assert!(listed.contains(flow.id.as_str()) && listed.contains("RUNNING"), "{listed}");
+    output(&["flow", "cancel", client, flow.id.as_str()]);
+    assert!(running.bench.store.flow(flow.site, &flow.id).unwrap().complete);
+    output(&["flow", "delete", client, flow.id.as_str()]);
+    assert_eq!(output(&["flow", "list", client, "--format", "jsonl"]), "");
+
+    output(&["hunt", "create", "Linux.Sys.Users", "--label", "lab", "--os", "linux", "--paused"]);
+    let hunt = running.bench.store.hunts(0, 5).unwrap().remove(0);
+    assert_eq!(hunt.condition.labels, ["lab"]);
+    let id = hunt.id.as_str();
+    assert!(output(&["hunt", "list", "--format", "jsonl"]).contains("PAUSED"));
+    output(&["hunt", "resume", id]);
+    output(&["hunt", "stop", id]);
+    assert!(output(&["hunt", "show", id]).contains("STOPPED"));
+    assert_eq!(output(&["hunt", "results", id, "--format", "jsonl"]), "");
+    output(&["hunt", "delete", id]);
+    assert!(running.bench.store.hunts(0, 5).unwrap().is_empty());
+}
+
+#[test]
+fn a_collection_of_another_server_itself_is_waited_for_and_who_may_not_fails() {
+    let running = Running::start();
+    let file = running.program("tool", Some("administrator"));
+    let definition = "D=name: Custom.Report\ntype: SERVER\nparameters:\n- name: Word\nsources:\n\
+                      - query: SELECT Word, whoami() AS Who FROM scope()\n";
+    let vql = "SELECT artifact_set(definition=D) FROM scope()";
+    let done = ask(&running.bench, &file, &["query", "--env", definition, vql]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let collect = ["artifacts", "collect", "Custom.Report", "--client_id", "server"];
+    let more = ["--args", "Word=far", "--format", "jsonl"];
+    let done = ask(&running.bench, &file, &[&collect[..], &more].concat());
+    let rows = "{\"Word\":\"far\",\"Who\":\"tool\"}\n";
+    assert_eq!(text(&done.stdout), rows, "{}", text(&done.stderr));
+    assert!(done.status.success());
+
+    let reader = running.program("rita", Some("api"));
+    for refused in [&collect[..], &["hunt", "create", "Linux.Sys.Users"]] {
+        let done = ask(&running.bench, &reader, refused);
+        assert!(!done.status.success() && done.stdout.is_empty(), "{}", text(&done.stdout));
+        assert!(text(&done.stderr).contains("PermissionDenied"), "{}", text(&done.stderr));
+    }
+    let done = ask(&running.bench, &file, &["flow", "export", "server", "F.X", "x.zip"]);
+    assert!(
+        text(&done.stderr).contains("works on the server's own files"),
+        "{}",
+        text(&done.stderr)
+    );
+}
