@@ -45,7 +45,8 @@ use generated::api_server::Api as Calls;
 use generated::health_check_response::Status as Health;
 use generated::{
     ApiFlowRequest, ArtifactCollectorArgs, ArtifactCollectorResponse, FlowDetails,
-    HealthCheckRequest, HealthCheckResponse, Nothing, PushEventRequest, StartFlowResponse, VfsFileBuffer,
+    HealthCheckRequest, HealthCheckResponse, Nothing, PushEventRequest, StartFlowResponse,
+    VfsFileBuffer,
 };
 
 /// What the API needs to know.
