@@ -39,6 +39,7 @@ mod sign_on;
 mod state;
 mod table;
 mod time;
+mod tool;
 mod users;
 mod visitor;
 

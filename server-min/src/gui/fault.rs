@@ -1,6 +1,6 @@
 //! Why a page is not shown, and what is shown instead.
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::page::{self, Problem};
@@ -17,6 +17,9 @@ use crate::password::PasswordFault;
 use crate::server_monitoring::ServerMonitoringError;
 use crate::store::StoreError;
 
+/// For programs alone: browsers are led to the page for signing in, and never ask for a password themselves.
+const CHALLENGE: &str = "Basic realm=\"Troodon\", charset=\"UTF-8\"";
+
 /// Why a page is not shown.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -31,6 +34,8 @@ pub(super) enum Fault {
     Missing(String),
     /// A form or an address that makes no sense.
     Wrong(String),
+    /// A program showed a name and a password that do not open anything.
+    NoTool,
     /// Too many wrong passwords or codes from this address.
     TooMany,
     /// It is our fault; the log has the details.
@@ -185,6 +190,13 @@ impl IntoResponse for Fault {
             Self::Denied(why) => (StatusCode::FORBIDDEN, "Not permitted", why),
             Self::Missing(what) => (StatusCode::NOT_FOUND, "Not found", what),
             Self::Wrong(why) => (StatusCode::BAD_REQUEST, "That does not work", why),
+            Self::NoTool => {
+                let text = "Name or password is wrong, passwords are not taken here, or the account has a second factor: \
+                            programs that need one use the API.";
+                let page =
+                    page::html(StatusCode::UNAUTHORIZED, &Problem { title: "Not signed in", text });
+                return ([(header::WWW_AUTHENTICATE, CHALLENGE)], page).into_response();
+            }
             Self::TooMany => {
                 let text =
                     "There were too many attempts from your address. Try again in ten minutes.";

@@ -3,14 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 
 use super::fault::Fault;
+use super::tool::ForTools;
 use super::{
     Shared, artifacts, asset, audit, clients, collect, editor, events, flow, hunts, labels, live,
     lockdown, monitoring, notebook, notebooks, organisation, overview, own, page, preview,
@@ -23,6 +24,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     let pages = Router::new()
         .route("/", get(overview::show))
         .merge(people())
+        .merge(downloads())
         .route("/clients", get(clients::list))
         .route("/clients/server", get(server_flows::show))
         .route("/clients/{client}", get(clients::show))
@@ -32,16 +34,12 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/clients/{client}/collect", get(collect::form).post(collect::launch))
         .route("/clients/{client}/flows/{flow}", get(flow::show))
         .route("/clients/{client}/flows/{flow}/cancel", post(flow::cancel))
-        .route("/clients/{client}/flows/{flow}/rows", get(flow::download))
         .route("/clients/{client}/flows/{flow}/uploads/{upload}", get(flow::upload))
-        .route("/clients/{client}/flows/{flow}/uploads/{upload}/bytes", get(preview::show))
         .route("/clients/{client}/events", get(events::of_client))
-        .route("/clients/{client}/events/rows", get(events::client_rows))
         .route("/hunts", get(hunts::list).post(hunts::create))
         .route("/hunts/new", get(hunts::form))
         .route("/hunts/{hunt}", get(hunts::show))
         .route("/hunts/{hunt}/clients", get(hunts::clients))
-        .route("/hunts/{hunt}/rows", get(hunts::download))
         .route("/hunts/{hunt}/state", post(hunts::set_state))
         .route("/hunts/{hunt}/delete", post(hunts::delete))
         .route("/monitoring", get(monitoring::show))
@@ -50,7 +48,6 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/monitoring/server/remove", post(monitoring::server_remove))
         .route("/monitoring/remove", post(monitoring::remove))
         .route("/monitoring/events", get(events::of_server))
-        .route("/monitoring/events/rows", get(events::server_rows))
         .route("/notebooks", get(notebooks::list).post(notebooks::create))
         .route("/notebooks/new", get(notebooks::form))
         .route("/notebooks/{notebook}", get(notebook::show))
@@ -59,7 +56,6 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/notebooks/{notebook}/page", get(notebooks::export))
         .route("/notebooks/{notebook}/cells", post(notebook::add))
         .route("/notebooks/{notebook}/cells/{cell}", get(notebook::rows).post(notebook::change))
-        .route("/notebooks/{notebook}/cells/{cell}/rows", get(notebook::download))
         .route("/artifacts", get(artifacts::list))
         .route("/artifacts/{name}", get(artifacts::show))
         .route("/artifacts/{name}/delete", post(editor::delete))
@@ -87,6 +83,18 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .layer(DefaultBodyLimit::max(limits::FORM_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))
         .with_state(shared)
+}
+
+/// What programs fetch as well: rows and files, and nothing that changes anything.
+fn downloads() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/clients/{client}/flows/{flow}/rows", get(flow::download))
+        .route("/clients/{client}/flows/{flow}/uploads/{upload}/bytes", get(preview::show))
+        .route("/clients/{client}/events/rows", get(events::client_rows))
+        .route("/hunts/{hunt}/rows", get(hunts::download))
+        .route("/monitoring/events/rows", get(events::server_rows))
+        .route("/notebooks/{notebook}/cells/{cell}/rows", get(notebook::download))
+        .route_layer(Extension(ForTools))
 }
 
 /// Signing in, one's own account, and those of others.

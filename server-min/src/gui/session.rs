@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::limits;
-use crate::model::id::OrgId;
+use crate::model::id::{OrgId, UserName};
 use crate::store::session::{self, Session, TokenHash};
 use crate::store::user::User;
 use crate::store::{Store, StoreError};
@@ -96,6 +96,26 @@ pub(super) fn is_alive(session: &Session, now_us: u64) -> bool {
 }
 
 impl Open {
+    /// For one request of somebody who has no session: nothing is kept, and no form fits.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub(super) fn once(user: UserName, now_us: u64) -> Result<Self, getrandom::Error> {
+        let token = token()?;
+        let session = Session {
+            token: hash(&token),
+            user,
+            credential: [0; 32],
+            began_us: now_us,
+            until_us: now_us,
+            used_us: now_us,
+            address: String::new(),
+            browser: String::new(),
+            org: OrgId::root(),
+        };
+        Ok(Self { session, token })
+    }
+
     /// What forms carry on pages of an organisation: what was looked at in one is not done in another.
     pub(super) fn csrf(&self, org: &OrgId) -> String {
         let parts = Sha256::new().chain_update("csrf ").chain_update(self.token.as_bytes());

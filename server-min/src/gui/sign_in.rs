@@ -96,8 +96,8 @@ impl Waiting {
 /// What the form sends.
 #[derive(Deserialize)]
 pub(super) struct Credentials {
-    name: String,
-    password: Zeroizing<String>,
+    pub(super) name: String,
+    pub(super) password: Zeroizing<String>,
 }
 
 /// What the second form sends.
@@ -246,7 +246,7 @@ pub(super) async fn leave(
 }
 
 /// Who that is, or `None` for whom the rules of [`account::sign_in`] keep out.
-async fn verify(
+pub(super) async fn verify(
     shared: &Arc<Shared>,
     given: &Credentials,
 ) -> Result<Option<account::SignedIn>, Fault> {

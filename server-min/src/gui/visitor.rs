@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use super::session::{self, Open};
-use super::{Settings, Shared};
+use super::{Settings, Shared, tool};
 use crate::acl::{Acl, Principal};
 use crate::actor::Actor;
 use crate::launcher::Launcher;
@@ -47,12 +47,19 @@ impl FromRequestParts<Arc<Shared>> for Visitor {
         if parts.method != Method::GET && is_from_elsewhere(&parts.uri, &parts.headers) {
             return Err(Fault::Denied("this form was sent by another site".to_owned()));
         }
-        let token = cookie_of(&parts.headers, COOKIE).ok_or_else(signed_out)?;
+        let tool = tool::of(parts, shared).await?;
+        let token = cookie_of(&parts.headers, COOKIE);
+        if tool.is_none() && token.is_none() {
+            return Err(signed_out());
+        }
         let orgs = Arc::clone(&shared.services.orgs);
         let find = move || {
-            let Some(open) = session::find(&orgs.root().store, &token, now_us())? else {
-                return Ok(None);
+            let kept = |token: &str| session::find(&orgs.root().store, token, now_us());
+            let open = match (tool, token) {
+                (None, Some(token)) => kept(&token)?,
+                (tool, _) => tool,
             };
+            let Some(open) = open else { return Ok(None) };
             let principal = Principal::User { name: open.session.user.clone() };
             let org = chosen(&orgs, &principal, &open.session.org)?;
             Ok::<_, StoreError>(Some((open, principal, org)))

@@ -26,3 +26,4 @@ mod people;
 mod provider;
 mod sign_in;
 mod sign_on;
+mod tools;
