@@ -3,6 +3,7 @@
 //! A called artifact has variables of its own: its parameters, and nothing of its caller. Which artifacts there are is
 //! said by an extension of the session, a `Box<dyn Artifacts>`: those that came with a request, or those of a folder.
 
+mod call;
 mod parameter;
 
 use alloc::boxed::Box;
@@ -12,11 +13,11 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+pub use call::{Call, Part, Role, Scene};
 pub use parameter::conversion;
 use troodon_proto::{Artifact, ArtifactSource};
 use troodon_vql::{
-    Arg, Args, Budget, Context, Event, Fault, Kind, Now, Plugin, Program, Query, Registry, Row,
-    RowBuilder, Rows, Scope, Session, Step, Value,
+    Arg, Args, Budget, Context, Fault, Kind, Plugin, Registry, Rows, Scope, Session, Value,
 };
 
 use crate::limits;
@@ -93,7 +94,8 @@ fn open(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, Fa
         session.set(key.clone(), handed_over(cx, scope, value)?);
     }
     let parts = parts(artifacts.definitions(), artifact, &args)?;
-    Ok(Box::new(Call { session, parts, current: None }))
+    let scenes = [Scene::new(session, parts)];
+    Ok(Box::new(Call::new(scenes.into(), limits::CALL_FUEL)))
 }
 
 /// A value of the caller's as the called artifact gets it: of a query its rows, because the query would run among the
@@ -107,64 +109,6 @@ pub fn handed_over(cx: &mut Context, scope: &Scope, value: Value) -> Result<Valu
     Ok(Value::from(rows.collect::<Vec<_>>()))
 }
 
-/// A running call.
-struct Call {
-    session: Session,
-    parts: VecDeque<Part>,
-    current: Option<(Query, Part)>,
-}
-
-/// Statements of an artifact that are run together.
-struct Part {
-    program: Program,
-    role: Role,
-}
-
-#[derive(Clone)]
-enum Role {
-    /// Parameters and exports; rows are not wanted.
-    Preamble,
-    /// Without a row this many of the next parts are left out.
-    Precondition { guards: usize },
-    /// Rows go to the caller with this `_Source`.
-    Source(String),
-}
-
-impl Rows for Call {
-    fn next(&mut self, cx: &mut Context) -> Result<Step, Fault> {
-        loop {
-            let Some((query, part)) = &mut self.current else {
-                let Some(part) = self.parts.pop_front() else { return Ok(Step::End) };
-                self.current = Some((Query::new(part.program.clone()), part));
-                continue;
-            };
-            let now = Now { instant: cx.instant(), time: cx.now() };
-            let event =
-                query.step(&mut self.session, now, limits::CALL_FUEL).map_err(Fault::from)?;
-            match (event, &part.role) {
-                (Event::Row(row), Role::Source(source)) => {
-                    cx.charge(1)?;
-                    return Ok(Step::Row(with_source(&row, source)));
-                }
-                (Event::Row(_), Role::Precondition { .. }) => self.current = None,
-                (Event::Row(_), Role::Preamble) => cx.charge(1)?,
-                (Event::Pending(until), _) => return Ok(Step::Pending(until)),
-                (Event::OutOfFuel, _) => {
-                    cx.charge(limits::CALL_FUEL)?;
-                    if cx.is_out_of_fuel() {
-                        return Ok(Step::Yield);
-                    }
-                }
-                (Event::End, Role::Precondition { guards }) => {
-                    self.parts.drain(..(*guards).min(self.parts.len()));
-                    self.current = None;
-                }
-                (Event::End, Role::Source(_) | Role::Preamble) => self.current = None,
-            }
-        }
-    }
-}
-
 /// What a call runs, in order (docs/protocol.md section 6.2).
 fn parts(all: &[Artifact], artifact: &Artifact, args: &Args) -> Result<VecDeque<Part>, Fault> {
     let mut parts = VecDeque::new();
@@ -172,9 +116,7 @@ fn parts(all: &[Artifact], artifact: &Artifact, args: &Args) -> Result<VecDeque<
         if text.trim().is_empty() {
             return Ok(());
         }
-        let program = Program::parse(text)
-            .map_err(|error| Fault::error(format!("{} does not parse: {error}", artifact.name)))?;
-        parts.push_back(Part { program, role });
+        parts.push_back(Part::parse(&artifact.name, text, role)?);
         Ok(())
     };
     for parameter in &artifact.parameters {
@@ -207,15 +149,4 @@ fn parts(all: &[Artifact], artifact: &Artifact, args: &Args) -> Result<VecDeque<
         }
     }
     Ok(parts)
-}
-
-/// The row with the name of its source, as `_Source`.
-#[must_use]
-pub fn with_source(row: &Row, source: &str) -> Row {
-    let mut named = RowBuilder::new();
-    for (name, value) in row.iter() {
-        named.set(name.clone(), value.clone());
-    }
-    named.set("_Source", source);
-    named.build()
 }

@@ -5,11 +5,10 @@
 
 use std::collections::VecDeque;
 
-use troodon_core::artifact::{handed_over, with_source};
+use troodon_core::artifact::{Call, Part, Role, Scene, handed_over};
 use troodon_proto::{VqlCollectorArgs, VqlRequest};
 use troodon_vql::{
-    Arg, Args, Availability, Context, Event, Fault, Kind, Now, Permission, Plugin, Program, Query,
-    Rows, Scope, Session, Step, Value,
+    Arg, Args, Availability, Context, Fault, Kind, Permission, Plugin, Rows, Scope, Session, Value,
 };
 
 use super::session::SessionMaker;
@@ -47,7 +46,7 @@ fn open(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, Fa
     }
     let given = given(cx, scope, &args, &name, &requests)?;
     let wanted = args.string("source").unwrap_or_default();
-    let mut parts = VecDeque::new();
+    let mut scenes = VecDeque::new();
     for request in requests {
         let mut session = maker.below(&name).make();
         for variable in &request.env {
@@ -56,9 +55,10 @@ fn open(cx: &mut Context, scope: &Scope, args: Args) -> Result<Box<dyn Rows>, Fa
         for (key, value) in &given {
             session.set(key.as_str(), value.clone());
         }
-        parts.push_back(Part::of(session, &request, &wanted, args.flag("preconditions"))?);
+        let asks = args.flag("preconditions");
+        scenes.push_back(scene(session, &name, &request, &wanted, asks)?);
     }
-    Ok(Box::new(Call { parts }))
+    Ok(Box::new(Call::new(scenes, QUERY_FUEL)))
 }
 
 /// The arguments that are parameters of the artifact.
@@ -83,98 +83,26 @@ fn given(
     Ok(all)
 }
 
-/// One request of the artifact with the variables in which it runs.
-struct Part {
+/// One request of the artifact with the variables in which it runs. Without a row of its precondition nothing of it does.
+fn scene(
     session: Session,
-    /// What is still to run, with the name under which rows go to the caller.
-    queries: VecDeque<(Program, Role)>,
-    current: Option<(Query, Role)>,
-}
-
-#[derive(Clone)]
-enum Role {
-    /// Without a row, nothing else of the request runs.
-    Precondition,
-    /// Rows are not wanted.
-    Preamble,
-    /// Rows are wanted.
-    Source(String),
-}
-
-impl Part {
-    fn of(
-        session: Session,
-        request: &VqlCollectorArgs,
-        wanted: &str,
-        asks: bool,
-    ) -> Result<Self, Fault> {
-        let mut queries = VecDeque::new();
-        if asks && !request.precondition.is_empty() {
-            queries.push_back((parsed(&request.precondition)?, Role::Precondition));
-        }
-        for VqlRequest { name, vql } in &request.query {
-            let role = match name.split_once('/') {
-                _ if name.is_empty() => Role::Preamble,
-                Some((_, source)) if !wanted.is_empty() && source != wanted => continue,
-                _ => Role::Source(name.clone()),
-            };
-            queries.push_back((parsed(vql)?, role));
-        }
-        Ok(Self { session, queries, current: None })
+    artifact: &str,
+    request: &VqlCollectorArgs,
+    wanted: &str,
+    asks: bool,
+) -> Result<Scene, Fault> {
+    let mut parts = VecDeque::new();
+    if asks && !request.precondition.is_empty() {
+        let role = Role::Precondition { guards: usize::MAX };
+        parts.push_back(Part::parse(artifact, &request.precondition, role)?);
     }
-}
-
-fn parsed(text: &str) -> Result<Program, Fault> {
-    Program::parse(text).map_err(fault)
-}
-
-/// A running call.
-struct Call {
-    parts: VecDeque<Part>,
-}
-
-impl Rows for Call {
-    fn next(&mut self, cx: &mut Context) -> Result<Step, Fault> {
-        while let Some(part) = self.parts.front_mut() {
-            match part.next(cx)? {
-                None => drop(self.parts.pop_front()),
-                Some(step) => return Ok(step),
-            }
-        }
-        Ok(Step::End)
+    for VqlRequest { name, vql } in &request.query {
+        let role = match name.split_once('/') {
+            _ if name.is_empty() => Role::Preamble,
+            Some((_, source)) if !wanted.is_empty() && source != wanted => continue,
+            _ => Role::Source(name.clone()),
+        };
+        parts.push_back(Part::parse(artifact, vql, role)?);
     }
-}
-
-impl Part {
-    /// The next step of the request; `None` at its end.
-    fn next(&mut self, cx: &mut Context) -> Result<Option<Step>, Fault> {
-        loop {
-            let Some((query, role)) = &mut self.current else {
-                let Some((program, role)) = self.queries.pop_front() else { return Ok(None) };
-                self.current = Some((Query::new(program), role));
-                continue;
-            };
-            let now = Now { instant: cx.instant(), time: cx.now() };
-            let event = query.step(&mut self.session, now, QUERY_FUEL).map_err(Fault::from)?;
-            match (event, &*role) {
-                (Event::Row(row), Role::Source(source)) => {
-                    cx.charge(1)?;
-                    return Ok(Some(Step::Row(with_source(&row, source))));
-                }
-                (Event::Row(_), Role::Precondition)
-                | (Event::End, Role::Source(_) | Role::Preamble) => {
-                    self.current = None;
-                }
-                (Event::Row(_), Role::Preamble) => cx.charge(1)?,
-                (Event::End, Role::Precondition) => return Ok(None),
-                (Event::Pending(until), _) => return Ok(Some(Step::Pending(until))),
-                (Event::OutOfFuel, _) => {
-                    cx.charge(QUERY_FUEL)?;
-                    if cx.is_out_of_fuel() {
-                        return Ok(Some(Step::Yield));
-                    }
-                }
-            }
-        }
-    }
+    Ok(Scene::new(session, parts))
 }
