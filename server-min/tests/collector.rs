@@ -201,6 +201,21 @@ fn a_collection_is_launched_again_with_the_same_or_another_value() {
 }
 
 #[test]
+fn the_built_in_artifact_counts_the_clients_of_each_system() {
+    let bench = Bench::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for id in ["C.0123456789abcdef", "C.1123456789abcdef"] {
+        runtime.block_on(bench.store().enrol(id.parse().unwrap(), vec![1])).unwrap();
+    }
+    let _running = bench.run();
+    let id = bench.launch(&bench.server(), &wanted("Server.Clients.Systems", &[])).unwrap();
+    let flow = bench.end(&id);
+    assert_eq!(flow.state(now_us()), FlowState::Finished, "{:?}", bench.log(&id));
+    let rows = bench.rows(&id, "Server.Clients.Systems");
+    assert_eq!(rows, [serde_json::json!({"System": "", "Clients": 2, "Seen": 0})]);
+}
+
+#[test]
 fn collecting_lifts_nobody_s_rights() {
     let bench = Bench::new();
     let ann = bench.user("ann", &Policy::of([Role::Investigator]));

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use troodon_proto::{FlowRequest, VqlCollectorArgs};
 use troodon_server::account::{Accounts, Grant};
 use troodon_server::acl::{Acl, Principal};
-use troodon_server::artifact::{Origin, Repository};
+use troodon_server::artifact::{ArtifactType, Origin, Repository};
 use troodon_server::config::Config;
 use troodon_server::launcher::{Collect, Launcher, Limits, Spec};
 use troodon_server::model::id::{ClientId, OrgId, UserName};
@@ -228,14 +228,14 @@ fn every_built_in_artifact_compiles() {
     let bench = bench();
     for entry in bench.launcher.repository().iter() {
         let name = entry.artifact.name.as_str();
-        if entry.artifact.kind.is_event() {
-            assert!(
-                !bench.launcher.compile_events(&[Spec::of(name)]).unwrap().is_empty(),
-                "{name}"
-            );
-        } else {
-            bench.launcher.compile(&wanted(&[name])).unwrap();
-        }
+        let requests = match entry.artifact.kind {
+            ArtifactType::ClientEvent => bench.launcher.compile_events(&[Spec::of(name)]).unwrap(),
+            ArtifactType::Client => {
+                bench.launcher.compile(&wanted(&[name])).unwrap().vql_client_actions
+            }
+            _ => bench.launcher.compile_call(name).unwrap(),
+        };
+        assert!(!requests.is_empty(), "{name}");
     }
 }
 

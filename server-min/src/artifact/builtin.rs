@@ -22,6 +22,7 @@ pub(super) const DEFINITIONS: &[(&str, &str)] = definitions![
     "Linux.Sys.Mounts.yaml",
     "Linux.Sys.Processes.yaml",
     "Linux.Sys.Users.yaml",
+    "Server.Clients.Systems.yaml",
 ];
 
 #[cfg(test)]
