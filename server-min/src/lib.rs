@@ -45,6 +45,7 @@ pub mod pki;
 pub mod query;
 pub mod reference_page;
 pub mod remote;
+pub mod seal;
 pub mod serve;
 pub mod server_monitoring;
 pub mod services;

@@ -30,6 +30,7 @@ use crate::monitoring::MonitoringError;
 use crate::orgs::Orgs;
 use crate::pki;
 use crate::query;
+use crate::seal::{Seal, SealError};
 use crate::server_monitoring;
 use crate::services::Services;
 use crate::store::{Store, StoreError};
@@ -50,6 +51,9 @@ pub enum ServeError {
     /// The store cannot be opened or used.
     #[error("Datastore.location: {0}")]
     Store(#[from] StoreError),
+    /// Secrets cannot be kept.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The first users cannot be made.
     #[error(transparent)]
     Users(#[from] InstallError),
@@ -92,6 +96,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let mut settings = settings(config)?;
     let (mut repository, mut faults) = Repository::of(config)?;
     let store = Store::open(config.datastore.location.as_ref())?;
+    store.seal(Seal::of(config.frontend.private_key.expose())?)?;
     faults.extend(artifacts::add_kept(&mut repository, &store)?);
     for fault in faults {
         tracing::warn!("artifact left out: {fault}");

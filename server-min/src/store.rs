@@ -46,6 +46,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::limits;
 use crate::model::id::{NameFault, OrgId};
 use crate::model::quota::Quotas;
+use crate::seal::Seal;
 pub(crate) use server_flow::Brought;
 use setting::Setting;
 use writer::Writer;
@@ -76,6 +77,9 @@ pub enum StoreError {
     /// The server's key does not sign.
     #[error("store: the audit log cannot be signed")]
     Signature,
+    /// The system gives no random bytes for a secret.
+    #[error("store: a secret cannot be sealed")]
+    Seal,
     /// The file of one organisation lies where another's should be.
     #[error("store: it is that of organisation {found}, and not of {expected}")]
     OtherOrg {
@@ -140,6 +144,7 @@ struct Shared {
     folder: PathBuf,
     org: OrgId,
     quotas: OnceLock<Quotas>,
+    seal: OnceLock<Arc<Seal>>,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
 }
@@ -174,6 +179,7 @@ impl Store {
             folder: folder.to_owned(),
             org,
             quotas: OnceLock::new(),
+            seal: OnceLock::new(),
             writer,
             readers: Mutex::default(),
         };

@@ -14,7 +14,7 @@ use crate::limits;
 use crate::model::audit::Record;
 use crate::model::door::Door;
 use crate::model::id::{OrgId, UserName};
-use crate::store::second_factor::{self, Factor};
+use crate::store::second_factor::{self, Factor, Kept};
 use crate::store::{Store, StoreError, audit, user};
 use crate::totp::Secret;
 
@@ -44,13 +44,13 @@ pub enum FactorError {
 /// [`FactorError::Nothing`] when one is in use.
 pub fn begin_factor(store: &Store, name: &UserName) -> Result<Secret, FactorError> {
     let secret = Secret::generate()?;
-    let (kept, name) = (Zeroizing::new(secret.expose().to_vec()), name.clone());
+    let kept = Kept::of(&secret, name, store.sealed_with().as_deref())?;
+    let name = name.clone();
     let begun = store.write(move |db| {
         if second_factor::find(db, &name)?.is_some_and(|factor| factor.confirmed) {
             return Ok(false);
         }
-        let secret = Secret::kept(&kept).ok_or(StoreError::Damaged("a second factor"))?;
-        let factor = Factor { secret, confirmed: false, used_step: 0, recovery: Vec::new() };
+        let factor = Factor { kept, confirmed: false, used_step: 0, recovery: Vec::new() };
         second_factor::put(db, &name, &factor)?;
         Ok(true)
     })?;
@@ -70,11 +70,12 @@ pub fn confirm_factor(
     let codes = (0..limits::RECOVERY_CODES).map(|_| recovery_code());
     let codes = codes.collect::<Result<Vec<_>, _>>()?;
     let recovery = codes.iter().map(|code| digest(code)).collect();
-    let (name, code) = (name.clone(), code.to_owned());
+    let (name, code, seal) = (name.clone(), code.to_owned(), store.sealed_with());
     store.write(move |db| {
         let found = second_factor::find(db, &name)?.filter(|factor| !factor.confirmed);
         let Some(factor) = found else { return Ok(Err(FactorError::Nothing)) };
-        let Some(step) = factor.secret.check(&code, now_us / 1_000_000, 0) else {
+        let secret = factor.kept.secret(&name, seal.as_deref());
+        let Some(step) = secret.and_then(|one| one.check(&code, now_us / 1_000_000, 0)) else {
             return Ok(Err(FactorError::Wrong));
         };
         let factor = Factor { confirmed: true, used_step: step, recovery, ..factor };
@@ -97,6 +98,7 @@ pub fn check_code(
     now_us: u64,
 ) -> Result<(), SignInError> {
     let (name, code) = (name.clone(), Zeroizing::new(code.trim().to_owned()));
+    let seal = store.sealed_with();
     store.write(move |db| {
         let (Some(mut user), Some(factor)) =
             (user::find(db, &name)?, second_factor::find(db, &name)?)
@@ -106,7 +108,8 @@ pub fn check_code(
         if let Some(wait) = wait_of(&user, now_us) {
             return Ok(Err(SignInError::TooSoon(wait)));
         }
-        let passed = pass(db, &name, factor, &code, now_us)?.filter(|_| !user.locked);
+        let secret = factor.kept.secret(&name, seal.as_deref());
+        let passed = pass(db, &name, (factor, secret), &code, now_us)?.filter(|_| !user.locked);
         match passed {
             Some(_) => user.failures = 0,
             None => {
@@ -126,11 +129,16 @@ pub fn check_code(
 fn pass(
     db: &Connection,
     name: &UserName,
-    mut factor: Factor,
+    (mut factor, secret): (Factor, Option<Secret>),
     code: &str,
     now_us: u64,
 ) -> Result<Option<&'static str>, StoreError> {
-    let kind = if let Some(step) = factor.secret.check(code, now_us / 1_000_000, factor.used_step) {
+    if secret.is_none() {
+        tracing::warn!(user = %name, "a second factor was sealed with another key of the server; it has to be set up anew");
+    }
+    let used = factor.used_step;
+    let step = secret.and_then(|secret| secret.check(code, now_us / 1_000_000, used));
+    let kind = if let Some(step) = step {
         factor.used_step = step;
         "code"
     } else {

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::launcher::Launcher;
 use crate::model::door::Door;
 use crate::orgs::{Org, Orgs};
+use crate::seal::Seal;
 use crate::store::Store;
 
 use super::Invocation;
@@ -40,6 +41,7 @@ impl Console {
         let (mut repository, mut faults) = Repository::of(&config)?;
         let location = &config.datastore.location;
         let store = Store::open(Path::new(location)).with_context(|| location.clone())?;
+        store.seal(Seal::of(config.frontend.private_key.expose())?)?;
         faults.extend(artifacts::add_kept(&mut repository, &store)?);
         for fault in faults {
             eprintln!("{fault}");
