@@ -42,6 +42,7 @@ pub struct Begun {
 }
 
 /// What only this server knows of a sign-in that is away.
+#[derive(Default)]
 pub struct Away {
     nonce: Zeroizing<String>,
     verifier: Zeroizing<String>,

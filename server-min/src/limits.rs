@@ -53,7 +53,7 @@ pub const WAITING_SIGN_INS: usize = 1_000;
 /// Seconds for which a provider may take to sign somebody in: people look for their second factor meanwhile.
 pub const SIGN_ON_SECONDS: u64 = 600;
 /// Sign-ins that are at a provider at a time.
-pub const SIGN_ONS_AWAY: usize = 10_000;
+pub const SIGN_ONS_AWAY: usize = 2_000;
 /// The same, begun from one address: who begins more loses the first of them.
 pub const SIGN_ONS_AWAY_OF_ONE: usize = 50;
 /// Conversations with providers at a time.

@@ -267,3 +267,71 @@ fn show(shared: &Shared, why: &str) -> Response {
     let text = format!("You are not signed in: {why}.");
     page::html(StatusCode::UNAUTHORIZED, &SignIn::of(shared).saying(&text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_US: u64 = 1_000_000;
+
+    fn abroad(trips: &[(&str, &str, u64)]) -> Abroad {
+        let abroad = Abroad::default();
+        for (state, from, until_us) in trips {
+            let trip = Trip {
+                provider: 0,
+                browser: hash("browser"),
+                away: Away::default(),
+                from: from.parse().unwrap(),
+                until_us: *until_us,
+            };
+            abroad.add(state, trip, NOW_US);
+        }
+        abroad
+    }
+
+    fn is_there(abroad: &Abroad, state: &str) -> bool {
+        abroad.take(state, 0, "browser", NOW_US).is_some()
+    }
+
+    #[test]
+    fn a_trip_ends_with_its_time_and_belongs_to_one_provider_and_browser() {
+        let until = NOW_US + 1;
+        let all: Vec<_> = ["a", "b", "c", "d"].map(|state| (state, "192.0.2.1", until)).into();
+        let abroad = abroad(&all);
+        assert!(abroad.take("a", 0, "browser", until).is_none());
+        assert!(abroad.take("b", 1, "browser", NOW_US).is_none());
+        assert!(abroad.take("c", 0, "another", NOW_US).is_none());
+        for state in ["a", "b", "c"] {
+            assert!(!is_there(&abroad, state), "{state} is used up");
+        }
+        assert!(is_there(&abroad, "d") && !is_there(&abroad, "d"));
+    }
+
+    #[test]
+    fn whoever_begins_many_sign_ins_loses_their_own() {
+        let states: Vec<String> =
+            (0..=limits::SIGN_ONS_AWAY_OF_ONE).map(|n| n.to_string()).collect();
+        let mut all = vec![("other", "192.0.2.2", NOW_US + 1)];
+        let until = |n: usize| NOW_US + 2 + u64::try_from(n).unwrap();
+        all.extend(states.iter().enumerate().map(|(n, one)| (one.as_str(), "192.0.2.1", until(n))));
+        let abroad = abroad(&all);
+        assert!(!is_there(&abroad, "0"), "the first of theirs");
+        assert!(is_there(&abroad, "other") && is_there(&abroad, "1"));
+        assert!(is_there(&abroad, states.last().unwrap()));
+    }
+
+    #[test]
+    fn the_number_of_trips_is_bounded() {
+        let address = |n: usize| std::net::Ipv4Addr::from_bits(u32::try_from(n).unwrap());
+        let all: Vec<_> = (0..limits::SIGN_ONS_AWAY + 5)
+            .map(|n| (n.to_string(), address(n).to_string(), NOW_US + 1 + n as u64))
+            .collect();
+        let all: Vec<_> = all
+            .iter()
+            .map(|(state, from, until)| (state.as_str(), from.as_str(), *until))
+            .collect();
+        let abroad = abroad(&all);
+        assert_eq!(abroad.all.lock().unwrap().len(), limits::SIGN_ONS_AWAY);
+        assert!(!is_there(&abroad, "4") && is_there(&abroad, "5"));
+    }
+}

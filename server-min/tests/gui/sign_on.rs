@@ -367,6 +367,21 @@ async fn names_of_the_server_and_of_programs_are_not_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everybody_of_an_issuer_comes_in_only_when_the_configuration_says_so() {
+    let idp = Idp::start().await;
+    let bench = bench(&idp, ", default_roles_for_unknown_user: [reader]").await;
+    let mut browser = bench.browser();
+    assert_eq!(go(&idp, &mut browser).await.status, StatusCode::OK);
+    let policy = bench.store.policy(&ANN.parse().unwrap(), &OrgId::root()).unwrap();
+    assert_eq!(policy, Some(Policy::of([Role::Reader])));
+    // Who has been here is no newcomer.
+    bench.put_policy(ANN, &OrgId::root(), Policy::default()).await;
+    assert_eq!(go(&idp, &mut browser).await.status, StatusCode::OK);
+    let policy = bench.store.policy(&ANN.parse().unwrap(), &OrgId::root()).unwrap();
+    assert_eq!(policy, Some(Policy::default()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replaced_roles_are_gone_and_lockdown_changes_none() {
     let idp = Idp::start().await;
     let more = format!("{MAP}, override_acls: true}}");
