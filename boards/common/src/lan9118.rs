@@ -1,6 +1,8 @@
 //! The LAN9118, a 10/100 Ethernet controller on a memory bus, polled (SMSC LAN9118 data sheet).
 #![allow(unsafe_code, reason = "registers are reached by address")]
 
+use alloc::boxed::Box;
+use alloc::vec;
 use core::ptr;
 
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -56,8 +58,9 @@ const RX_ERROR: u32 = 1 << 15;
 /// The controller, and room for one frame in each direction.
 pub struct Lan9118 {
     bus: Bus,
-    received: [u8; FRAME_LEN_MAX],
-    sending: [u8; FRAME_LEN_MAX],
+    /// On the heap: the stack of a start, through which a driver goes by value, is dear.
+    received: Box<[u8]>,
+    sending: Box<[u8]>,
 }
 
 /// Where the registers are.
@@ -89,7 +92,8 @@ impl Lan9118 {
         bus.write_mac(MAC_ADDRESS_HIGH, u32::from_le_bytes([e, f, 0, 0]))?;
         bus.write_mac(MAC_CONTROL, MAC_RX_TX_ON)?;
         bus.write(register::TX_CONFIG, TX_ON);
-        Ok(Self { bus, received: [0; FRAME_LEN_MAX], sending: [0; FRAME_LEN_MAX] })
+        let room = || vec![0; FRAME_LEN_MAX].into_boxed_slice();
+        Ok(Self { bus, received: room(), sending: room() })
     }
 
     fn has_room(&self) -> bool {
@@ -173,7 +177,7 @@ pub struct Received<'a>(&'a [u8]);
 /// Room for a frame that goes.
 pub struct Sending<'a> {
     bus: Bus,
-    frame: &'a mut [u8; FRAME_LEN_MAX],
+    frame: &'a mut [u8],
 }
 
 impl RxToken for Received<'_> {
@@ -184,7 +188,7 @@ impl RxToken for Received<'_> {
 
 impl TxToken for Sending<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, fill: F) -> R {
-        let len = len.min(FRAME_LEN_MAX);
+        let len = len.min(self.frame.len());
         let (frame, _) = self.frame.split_at_mut(len);
         let result = fill(frame);
         let size = u32::try_from(len).unwrap_or(0);
