@@ -164,6 +164,7 @@ impl Response {
             if body.len().saturating_add(part.len()) > body_max {
                 return Err(HttpFault::BodyTooLong);
             }
+            grow(body, part.len(), body_max);
             body.extend_from_slice(part);
             Ok(())
         };
@@ -187,6 +188,17 @@ impl Response {
             self.state = State::Complete(*status);
         }
         Ok(taken)
+    }
+}
+
+/// Makes room for more bytes: by doubling up to a quarter of the longest body, then for all of it. Small devices have no memory
+/// for what cannot come, and no whole piece of it for the fourth copy of a body that grows.
+fn grow(body: &mut Vec<u8>, more: usize, max: usize) {
+    let wanted = body.len().saturating_add(more);
+    if wanted > body.capacity() {
+        let doubled = body.capacity().saturating_mul(2).max(wanted);
+        let room = if doubled > max / 4 { max.max(wanted) } else { doubled };
+        body.reserve_exact(room.saturating_sub(body.len()));
     }
 }
 

@@ -29,10 +29,11 @@ pub const TLS_RECORDS_MAX: u32 = 1 << 24;
 pub const TCP_SILENCE_SECS: u64 = 30;
 /// How often a board looks at its cable, in milliseconds: nobody plugs faster. It sleeps no longer.
 pub const LINK_LOOK_MS: u64 = 200;
-/// Bytes of a reply of the server: a request for a large artifact has 20 kB.
-pub const REPLY_LEN_MAX: usize = 40 * 1024;
+/// Bytes of a reply of the server: a request for a large artifact has 20 kB. What it asks for is in RAM up to five times, so
+/// that this and the size of the heap go together.
+pub const REPLY_LEN_MAX: usize = 24 * 1024;
 /// Bytes of one message list in a reply after inflation.
-pub const INFLATED_LEN_MAX: usize = 40 * 1024;
+pub const INFLATED_LEN_MAX: usize = 24 * 1024;
 /// How long an upload waits for room in the queue, in seconds: as long as a server may be restarted.
 pub const UPLOAD_PATIENCE_SECS: u64 = 120;
 /// Bytes of the longest message in the queue: it is in RAM a few times while it is sealed and sent.

@@ -139,6 +139,10 @@ impl RustlsSession {
             };
             self.incoming.drain(..discard.min(self.incoming.len()));
             if !goes_on {
+                if self.incoming.is_empty() {
+                    // A long record took a long buffer; the memory is for others meanwhile.
+                    self.incoming = Vec::new();
+                }
                 return Ok(());
             }
         }
