@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::deployment::run;
-use crate::{Deployment, Device, Make, Process, Programs, Wire};
+use crate::{Deployment, Device, Make, Process, Programs, Wire, without_folders};
 
 /// Where a guest of QEMU's user network finds the loopback of this machine.
 const HOST: &str = "10.0.2.2";
@@ -64,6 +64,7 @@ impl Firmware {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         build.args(["build", "--release", "--package", &device.board, "--target", &device.target]);
+        build.args(without_folders(&device.target)?);
         // What cargo tells a test of the other workspace is not for this one.
         build.env_remove("CARGO_TARGET_DIR").current_dir(boards);
         let mut target = Path::new(boards).join("target");

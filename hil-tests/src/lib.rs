@@ -16,6 +16,7 @@ mod pair;
 mod peer;
 mod process;
 mod programs;
+mod sources;
 mod swarm;
 mod wire;
 
@@ -30,5 +31,6 @@ pub use pair::Pair;
 pub use peer::Peer;
 pub use process::{Process, wait_until};
 pub use programs::Programs;
+pub use sources::without_folders;
 pub use swarm::{Swarm, SwarmReport};
 pub use wire::{Faults, Wire};

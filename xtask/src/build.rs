@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use hil_tests::Programs;
+use hil_tests::{Programs, without_folders};
 
 use crate::setup::MUSL_TARGET;
 use crate::step;
@@ -47,10 +47,7 @@ fn build(what: &str, package: &str, program: &str) -> Result<PathBuf> {
 fn small_agent() -> Result<PathBuf> {
     let mut cargo = step::cargo(["rustc", "--package", "troodon-agent", "--bin", "troodon-agent"]);
     cargo.args(["--profile", "small", "--no-default-features", "--target", MUSL_TARGET]);
-    // Panic messages name source files; where this machine keeps them is 60 bytes of each, and nobody's business.
-    let home = home::cargo_home().context("where cargo keeps its sources")?;
-    let flag = format!("--remap-path-prefix={}/registry/src/=", home.display());
-    cargo.args(["--config", &format!("target.{MUSL_TARGET}.rustflags=['{flag}']")]);
+    cargo.args(without_folders(MUSL_TARGET)?);
     cargo.arg("--").args(SMALL_FLAGS);
     step::run("build the small agent", &mut cargo)?;
     Ok(output("small", "troodon-agent"))

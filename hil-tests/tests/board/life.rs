@@ -29,6 +29,10 @@ pub(super) fn a_board_enrols_is_interrogated_and_answers_collections(
     ensure!(record["state"] == "FINISHED", "{record}");
     ensure!(flow.numbers("N")? == (0..1000).collect::<Vec<_>>(), "not once and in order");
 
+    // Almost as long as a board takes it; that it is no number is for the board to say.
+    let count = format!("{}10", "0".repeat(20_000));
+    deployment.schedule(&client, "Troodon.Test.Rows", &[("Count", &count)])?.wait(ANSWER_MAX)?;
+
     let rows = deployment.collect(&client, "Troodon.Test.Firmware", &[])?;
     let told = rows.first().cloned().unwrap_or_default();
     eprintln!("the memory of {model}: {told}");

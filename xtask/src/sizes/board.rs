@@ -95,6 +95,7 @@ fn build(board: &str, profile: &str, arguments: &[&str]) -> Result<std::path::Pa
     let folder = step::root().join("boards");
     let common = ["build", "--quiet", "--release", "--package", board, "--target", TARGET];
     let mut cargo = step::cargo(common.iter().chain(arguments));
+    cargo.args(hil_tests::without_folders(TARGET)?);
     step::run(&format!("build {board} with {profile}"), cargo.current_dir(&folder))?;
     Ok(folder.join(Path::new("target").join(TARGET).join("release").join(board)))
 }
