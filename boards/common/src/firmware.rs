@@ -158,6 +158,7 @@ where
     /// Runs for ever.
     pub fn run(mut self) -> ! {
         loop {
+            self.listen();
             let wake_at = self.comms.lock().turn();
             let work_at = self.work();
             self.sleep(wake_at.min(work_at));
@@ -173,9 +174,14 @@ where
             if self.comms.lock().has_frame() {
                 return;
             }
-            if let Some(command) = self.line.poll(self.system) {
-                self.obey(command);
-            }
+            self.listen();
+        }
+    }
+
+    /// Reads what was typed.
+    fn listen(&mut self) {
+        if let Some(command) = self.line.poll(self.system) {
+            self.obey(command);
         }
     }
 
