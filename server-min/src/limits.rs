@@ -248,8 +248,10 @@ pub const SOCKET_MESSAGE_BYTES: usize = 10 << 20;
 pub const SOCKET_PING_SECONDS: u64 = 60;
 /// POSTs marked as urgent that are worked on besides the others: the mark must not be a way around all limits.
 pub const URGENT_POSTS: usize = 32;
-/// Connections at a time.
+/// Connections at a time, if the system lets the process open so many files.
 pub const CONNECTIONS: usize = 50_000;
+/// Open files that connections leave to the store, to uploads and to other listeners.
+pub const FILES_KEPT: usize = 512;
 /// Seconds for a TLS handshake.
 pub const HANDSHAKE_SECONDS: u64 = 10;
 /// Seconds for the head of a request, also the time that an idle connection is kept.

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
+use rustix::process::{Resource, getrlimit};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,7 +48,8 @@ impl Listener {
 
     /// Serves until `stop` holds `true` or its sender is gone, then lets open requests end.
     pub async fn serve(self, router: Router, mut stop: watch::Receiver<bool>) {
-        let room = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        let most = connections(getrlimit(Resource::Nofile).current);
+        let room = Arc::new(Semaphore::new(most));
         loop {
             let connection = async {
                 // A permit of a semaphore that is never closed.
@@ -76,12 +78,18 @@ impl Listener {
             });
         }
         drop(self.socket);
-        let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
+        let all = u32::try_from(most).unwrap_or(u32::MAX);
         let patience = Duration::from_secs(limits::STOP_SECONDS);
         if timeout(patience, room.acquire_many(all)).await.is_err() {
             tracing::info!("some connections were cut off");
         }
     }
+}
+
+/// How many connections may be open in a process that the system lets open so many files: the store keeps its own.
+fn connections(files: Option<u64>) -> usize {
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    files.saturating_sub(limits::FILES_KEPT).clamp(1, limits::CONNECTIONS)
 }
 
 /// Serves one connection until it ends or the frontend stops.
@@ -139,4 +147,17 @@ async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
     }
     connection.await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_the_store_its_files() {
+        assert_eq!(connections(None), limits::CONNECTIONS);
+        assert_eq!(connections(Some(1 << 20)), limits::CONNECTIONS);
+        assert_eq!(connections(Some(20_000)), 20_000 - limits::FILES_KEPT);
+        assert_eq!(connections(Some(64)), 1);
+    }
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 use troodon_agent::client::dialer;
 use troodon_agent::config;
@@ -67,6 +68,7 @@ struct Options {
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    raise_file_limit()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(options.threads.max(1))
         .thread_stack_size(STACK_BYTES)
@@ -74,6 +76,13 @@ fn main() -> Result<()> {
         .build()
         .context("no threads")?;
     runtime.block_on(run(&options))
+}
+
+/// Allows as many open files as the system lets this process have: an agent takes two while it posts.
+fn raise_file_limit() -> Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")
 }
 
 async fn run(options: &Options) -> Result<()> {
