@@ -33,7 +33,7 @@ pub use messages::{Messages, Packet};
 pub use outbound::{Deflated, Lists, Outbound, deflate};
 pub use sealed::{Sealed, SessionId};
 pub use session::{Server, Session};
-pub use stranger::{Enrolment, ProvenClient, Stranger, Unknown};
+pub use stranger::{Enrolment, Introduction, ProvenClient, Stranger, Unknown};
 pub use verified::Verified;
 
 /// The version that we speak, and the lowest that we accept (docs/protocol.md section 1.4).

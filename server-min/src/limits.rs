@@ -214,6 +214,8 @@ pub const TABLE_AGAIN_US: u64 = 60_000_000;
 pub const INTERROGATE_AGAIN_US: u64 = 600_000_000;
 /// Seconds that a new session may wait for its turn at RSA; later ones are told to come again.
 pub const STRANGER_WAIT_SECONDS: u64 = 20;
+/// Strangers whose session keys are kept until they enrol: some 1 KiB each.
+pub const INTRODUCTIONS: usize = 10_000;
 /// Bytes of an envelope that are decrypted without moving to another thread: about 50 microseconds.
 pub const OPEN_AT_ONCE_BYTES: usize = 32 << 10;
 /// Bytes of one inflated message list: real agents pack 1.25 MiB of messages, or one larger one.

@@ -25,6 +25,7 @@ pub(super) const MAC: usize = 20;
 const CIPHER_NAME: &str = "aes_128_cbc";
 
 /// What encrypts and authenticates the packets of one session. Wiped when dropped.
+#[derive(Clone)]
 pub(super) struct SessionKeys {
     key: Zeroizing<[u8; BLOCK]>,
     mac: Zeroizing<[u8; BLOCK]>,

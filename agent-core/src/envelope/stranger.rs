@@ -20,11 +20,30 @@ use crate::rsa::{PrivateKey, PublicKey};
 /// An envelope of a session that is not known yet.
 pub struct Stranger {
     sealed: Sealed,
+    introduction: Introduction,
+}
+
+/// Session keys that were encrypted to us, and who claims to have made them: with it, later envelopes of the same stranger
+/// need no private-key operation. It proves nothing about anybody.
+#[derive(Clone)]
+pub struct Introduction {
     keys: SessionKeys,
     proof: Proof,
 }
 
+impl Introduction {
+    /// Meets the stranger again in another envelope; only the HMAC is checked.
+    ///
+    /// # Errors
+    /// [`PeerFault`]: the envelope was not made with these session keys, or was changed on its way.
+    pub fn meet(self, sealed: Sealed) -> Result<Stranger, PeerFault> {
+        sealed.check_mac(&self.keys)?;
+        Ok(Stranger { sealed, introduction: self })
+    }
+}
+
 /// What ties session keys to whoever made them.
+#[derive(Clone)]
 struct Proof {
     /// `CipherProperties` as they were signed; wiped when dropped.
     properties: Bytes,
@@ -53,13 +72,20 @@ impl Stranger {
         if source.is_empty() || source.len() > NAME_BYTES {
             return Err(PeerFault::Sender);
         }
-        Ok(Self { sealed, keys, proof: Proof { properties, signature, claimed: source } })
+        let proof = Proof { properties, signature, claimed: source };
+        Ok(Self { sealed, introduction: Introduction { keys, proof } })
+    }
+
+    /// What makes the next envelope of this session cheaper to open.
+    #[must_use]
+    pub fn introduction(&self) -> &Introduction {
+        &self.introduction
     }
 
     /// Who says that it made the session. Good for looking its key up, and for nothing else.
     #[must_use]
     pub fn claimed(&self) -> &str {
-        &self.proof.claimed
+        &self.introduction.proof.claimed
     }
 
     /// Proves that the client which holds `key` made the session; hands the envelope back to be opened with it.
@@ -68,7 +94,9 @@ impl Stranger {
     /// The stranger itself, when `key` is not the key of the claimed id or did not sign.
     pub fn prove_client(self, key: &PublicKey) -> Result<(Session<ClientId>, Sealed), Box<Self>> {
         let id = ClientId::of(key);
-        if id.as_str() != self.proof.claimed || !self.proof.is_signed_by(key) {
+        if id.as_str() != self.introduction.proof.claimed
+            || !self.introduction.proof.is_signed_by(key)
+        {
             return Err(self.into());
         }
         Ok(self.accept(id))
@@ -82,10 +110,10 @@ impl Stranger {
         self,
         server: &Pinned<ServerKey>,
     ) -> Result<(Session<Server>, Sealed), PeerFault> {
-        if self.proof.claimed != server.name() {
+        if self.introduction.proof.claimed != server.name() {
             return Err(PeerFault::Sender);
         }
-        if !self.proof.is_signed_by(server.key()) {
+        if !self.introduction.proof.is_signed_by(server.key()) {
             return Err(PeerFault::Signature);
         }
         Ok(self.accept(Server(Arc::from(server.name()))))
@@ -97,13 +125,14 @@ impl Stranger {
     /// [`PeerFault`]: a wrong padding, packet or nonce.
     pub fn unknown(self, nonce: impl FnOnce(&str) -> bool) -> Result<Unknown, PeerFault> {
         let id = self.sealed.session();
-        let packet = Packet::read(self.sealed.decrypt(&self.keys)?, nonce)?;
-        Ok(Unknown { id, keys: self.keys, packet, proof: self.proof })
+        let Introduction { keys, proof } = self.introduction;
+        let packet = Packet::read(self.sealed.decrypt(&keys)?, nonce)?;
+        Ok(Unknown { id, keys, packet, proof })
     }
 
     fn accept<P>(self, source: P) -> (Session<P>, Sealed) {
-        let Self { sealed, keys, .. } = self;
-        (Session { id: sealed.session(), keys, source }, sealed)
+        let Self { sealed, introduction } = self;
+        (Session { id: sealed.session(), keys: introduction.keys, source }, sealed)
     }
 }
 
@@ -113,9 +142,17 @@ impl Proof {
     }
 }
 
+impl fmt::Debug for Introduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introduction").field("claimed", &self.proof.claimed).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Stranger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stranger").field("claimed", &self.proof.claimed).finish_non_exhaustive()
+        f.debug_struct("Stranger")
+            .field("claimed", &self.introduction.proof.claimed)
+            .finish_non_exhaustive()
     }
 }
 

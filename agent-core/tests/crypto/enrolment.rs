@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use troodon_core::envelope::{Enrolment, FromClients, Lists, Opened, Outbound};
+use troodon_core::envelope::{Enrolment, FromClients, Lists, Opened, Outbound, Sealed, Stranger};
 use troodon_core::error::{EnrolFault, PeerFault};
 use troodon_core::identity::{ClientId, Request, request_pem};
 use troodon_core::rsa::PrivateKey;
@@ -107,6 +107,28 @@ fn a_stranger_needs_the_nonce() {
     let mut recipe = upstream(&[&certificate(0, &request(client_key()))]);
     recipe.nonce = "AAAAAAAAAAA=".into();
     assert_eq!(enrol(&recipe).err(), Some(EnrolFault::Envelope(PeerFault::Nonce)));
+}
+
+#[test]
+fn a_stranger_that_was_met_is_known_again_without_the_private_key_and_still_unproven() {
+    let met = |body: Vec<u8>| Sealed::parse(body.into()).unwrap().unwrap();
+    let session = Outbound::to_server(&mut rng(3), other_key(), &pinned()).unwrap();
+    let seal = |seed, lists| met(session.seal(&mut rng(seed), NOW, NONCE, lists).unwrap());
+    let first = seal(4, Lists::Plain(Vec::new()));
+    let introduction = Stranger::meet(&mut rng(5), server_key(), first).unwrap();
+    let introduction = introduction.introduction();
+
+    let request = certificate(0, &request(other_key()));
+    let again = introduction.clone().meet(seal(6, Lists::Plain(vec![request.into()]))).unwrap();
+    assert!(again.prove_client(client_key().public()).is_err(), "it vouches for nobody");
+    let request = certificate(0, &self::request(other_key()));
+    let again = introduction.clone().meet(seal(6, Lists::Plain(vec![request.into()]))).unwrap();
+    let unknown = again.unknown(|nonce| nonce == NONCE).unwrap();
+    assert_eq!(unknown.enrolment().unwrap().public_key(), other_key().public());
+
+    let other = Outbound::to_server(&mut rng(8), other_key(), &pinned()).unwrap();
+    let other = met(other.seal(&mut rng(4), NOW, NONCE, Lists::Plain(Vec::new())).unwrap());
+    assert_eq!(introduction.clone().meet(other).err(), Some(PeerFault::Mac));
 }
 
 #[test]

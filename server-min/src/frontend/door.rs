@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use lru::LruCache;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use troodon_core::envelope::{Packet, Sealed, Session, Sessions, Stranger, Unknown, Verified};
+use troodon_core::envelope::{
+    Introduction, Packet, Sealed, Session, SessionId, Sessions, Stranger, Unknown, Verified,
+};
 use troodon_core::error::{KeyFault, PeerFault};
 use troodon_core::rsa::PublicKey;
 
@@ -20,6 +23,8 @@ use crate::store::StoreError;
 
 pub(super) struct Door {
     sessions: Mutex<Sessions<ClientId>>,
+    /// Strangers that were met and know a nonce of ours: one that enrols is seen three times, and costs RSA once.
+    introductions: Mutex<LruCache<SessionId, Introduction>>,
     pace: Pace,
     /// RSA operations at a time.
     strangers: Semaphore,
@@ -58,6 +63,7 @@ impl Door {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             sessions: Mutex::new(Sessions::new(settings.expected_clients)),
+            introductions: Mutex::new(LruCache::unbounded()),
             pace: Pace::new(settings.enrolments_per_second, longest_wait, Instant::now()),
             strangers: Semaphore::new(cores),
         }
@@ -70,6 +76,19 @@ impl Door {
 
     fn lock(&self) -> MutexGuard<'_, Sessions<ClientId>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn introductions(&self) -> MutexGuard<'_, LruCache<SessionId, Introduction>> {
+        self.introductions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what makes the next envelope of a stranger cheap; the longest unused gives way.
+    fn introduce(&self, session: SessionId, introduction: Introduction) {
+        let mut introductions = self.introductions();
+        introductions.put(session, introduction);
+        while introductions.len() > limits::INTRODUCTIONS {
+            introductions.pop_lru();
+        }
     }
 }
 
@@ -109,19 +128,30 @@ impl Shared {
     }
 
     async fn open_stranger(self: &Arc<Self>, sealed: Sealed) -> Result<Caller, Closed> {
-        let wait = self.door.pace.reserve(Instant::now()).ok_or(Closed::Busy)?;
-        tokio::time::sleep(wait).await;
+        let introduction = self.door.introductions().get(&sealed.session()).cloned();
+        if introduction.is_none() {
+            let wait = self.door.pace.reserve(Instant::now()).ok_or(Closed::Busy)?;
+            tokio::time::sleep(wait).await;
+        }
         let _turn = self.door.strangers.acquire().await.map_err(|_| Closed::Busy)?;
         let shared = Arc::clone(self);
-        let work = move || shared.meet(sealed);
+        let work = move || shared.meet(sealed, introduction);
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
     }
 
-    /// The private-key operation, and the proof of who the stranger is. Its key is looked up in the organisation that the
-    /// nonce names: enrolled in one is unknown in all others.
-    fn meet(self: &Arc<Self>, sealed: Sealed) -> Result<Caller, Closed> {
-        let mut rng = entropy::generator()?;
-        let stranger = Stranger::meet(&mut rng, &self.settings.key, sealed)?;
+    /// The private-key operation, unless the stranger was met before, and the proof of who it is. Its key is looked up in
+    /// the organisation that the nonce names: enrolled in one is unknown in all others.
+    fn meet(
+        self: &Arc<Self>,
+        sealed: Sealed,
+        introduction: Option<Introduction>,
+    ) -> Result<Caller, Closed> {
+        let id = sealed.session();
+        let stranger = match introduction {
+            Some(introduction) => introduction.meet(sealed)?,
+            None => Stranger::meet(&mut entropy::generator()?, &self.settings.key, sealed)?,
+        };
+        let introduction = stranger.introduction().clone();
         let claimed = ClientId::parse(stranger.claimed()).map_err(|_| PeerFault::Sender)?;
         let mut desk = Ok(None);
         let unknown = stranger.unknown(|nonce| {
@@ -137,9 +167,13 @@ impl Shared {
         match proven {
             Ok((session, packet)) => {
                 self.door.lock().put(Arc::new(session));
+                self.door.introductions().pop(&id);
                 Ok(Caller::Known(desk, packet))
             }
-            Err(unknown) => Ok(Caller::Unknown(desk, *unknown)),
+            Err(unknown) => {
+                self.door.introduce(id, introduction);
+                Ok(Caller::Unknown(desk, *unknown))
+            }
         }
     }
 }

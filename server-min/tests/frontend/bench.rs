@@ -44,6 +44,7 @@ pub struct Wishes {
     pub nonce: &'static str,
     pub client_roots: Option<String>,
     pub recruits: bool,
+    pub enrolments_per_second: u32,
 }
 
 impl Default for Wishes {
@@ -58,6 +59,7 @@ impl Default for Wishes {
             nonce: NONCE,
             client_roots: None,
             recruits: true,
+            enrolments_per_second: 1000,
         }
     }
 }
@@ -167,7 +169,7 @@ pub fn settings(deployment: &Deployment, wishes: Wishes) -> Settings {
         recruits: wishes.recruits,
         max_upload_size: wishes.max_upload_size,
         expected_clients: 100,
-        enrolments_per_second: 1000,
+        enrolments_per_second: wishes.enrolments_per_second,
         posts_at_a_time: 4,
     }
 }

@@ -1,5 +1,6 @@
 //! How strangers are met: who is let in, and what everybody else hears.
 
+use futures_util::future::join_all;
 use troodon_core::rsa::aws::AwsKey;
 
 use super::agent::{Agent, foreman, post, rows};
@@ -17,6 +18,17 @@ async fn a_stranger_is_asked_to_enrol_and_let_in_after_its_request() {
     assert_eq!(agent.tasks(&server).await[0].session_id, "F.1");
     let record = server.store.client(&agent.id).unwrap().unwrap();
     assert!(record.address.starts_with("127.0.0.1:") && record.seen_us > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_that_was_met_is_not_held_up_again() {
+    let server = Server::start(Wishes { enrolments_per_second: 1, ..Wishes::default() }).await;
+    let agent = Agent::new();
+    let knock = || post(server.address, "/reader", agent.seal(vec![foreman(0)]));
+    assert_eq!(knock().await.0, 406);
+    // More than may wait at this pace: some would be turned away.
+    let statuses = join_all((0..40).map(|_| knock())).await;
+    assert!(statuses.iter().all(|(status, _)| *status == 406));
 }
 
 #[tokio::test(flavor = "multi_thread")]
