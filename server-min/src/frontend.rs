@@ -21,6 +21,7 @@ mod reader;
 mod realm;
 mod reply;
 mod routes;
+mod shown;
 mod socket;
 mod tls;
 mod watch;
@@ -42,6 +43,7 @@ use crate::store::{Store, StoreError};
 pub use realm::{Realm, Realms};
 
 pub use listen::{Bound, raise_file_limit, runtime, termination};
+pub use shown::Shown;
 pub(crate) use tls::{TlsWishes, server_tls};
 
 /// What the frontend needs to know. The names are those of the configuration where it has one.
@@ -58,8 +60,8 @@ pub struct Settings {
     pub key_pem: zeroize::Zeroizing<String>,
     /// The name in that certificate; agents pin it.
     pub name: String,
-    /// `Frontend.tls_certificate_filename` and `tls_private_key_filename`, PEM: another certificate for TLS only.
-    pub tls: Option<(String, zeroize::Zeroizing<String>)>,
+    /// Another certificate for TLS only, such as that of `Frontend.tls_certificate_filename`.
+    pub tls: Option<Arc<Shown>>,
     /// `Frontend.require_client_certificates`: PEM of the authorities of which an agent must show a certificate. Its
     /// name does not matter: it opens the door, and the envelope says who came in.
     pub client_roots: Option<String>,

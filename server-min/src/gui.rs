@@ -4,7 +4,8 @@
 //! not do is not offered, and refused all the same. Everything that is shown may have come from a hostile agent: the
 //! templates escape it, and the policy in every answer lets nothing run but our own file.
 //!
-//! [`Gui::bind`] binds the address, [`Bound::serve`] runs until it is told to stop.
+//! [`Gui::bind`] binds the address, [`Bound::serve`] runs until it is told to stop. [`Gui::guest`] has no address of its
+//! own: another listener serves [`Guest::router`].
 
 mod artifacts;
 mod asset;
@@ -47,15 +48,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::HeaderName;
 use ipnet::IpNet;
-use rustls::ServerConfig;
 use tokio::sync::{Semaphore, watch};
 use troodon_vql::Interrupt;
 
 use crate::activity;
+use crate::certificates::Certificates;
 use crate::limits;
-use crate::listener::Listener;
+use crate::listener::{Listener, Tls};
 use crate::orgs::Orgs;
 use crate::services::Services;
 
@@ -66,7 +68,7 @@ pub struct Settings {
     /// `GUI.bind_address`, `GUI.bind_port`; port 0 lets the system choose.
     pub bind: SocketAddr,
     /// The same certificate as agents see; `None` with `GUI.use_plain_http`.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Tls>,
     /// `GUI.base_path`: empty, or a path that begins with a slash and does not end in one.
     pub base_path: String,
     /// `GUI.allowed_cidr`: networks that may connect; empty means all.
@@ -79,8 +81,8 @@ pub struct Settings {
     pub session: Duration,
     /// Whether the server is in lockdown, which every page says.
     pub lockdown: bool,
-    /// Certificates on whose end somebody has to look: what they are for, and microseconds since 1970.
-    pub certificates: Vec<(&'static str, u64)>,
+    /// Certificates on whose end somebody has to look.
+    pub certificates: Certificates,
     /// What the page about the server says of the configuration: no secrets.
     pub facts: Vec<(&'static str, String)>,
 }
@@ -92,6 +94,11 @@ pub struct Gui;
 /// Pages whose address is bound.
 pub struct Bound {
     listener: Listener,
+    guest: Guest,
+}
+
+/// Pages at the address of somebody else.
+pub struct Guest {
     tell: watch::Sender<i64>,
     shared: Arc<Shared>,
 }
@@ -123,8 +130,15 @@ impl Gui {
     /// # Errors
     /// The address is taken, or is none of this machine.
     pub async fn bind(mut settings: Settings, services: Services) -> std::io::Result<Bound> {
-        let has_tls = settings.tls.is_some();
-        let listener = Listener::bind(settings.bind, settings.tls.take()).await?;
+        let tls = settings.tls.take();
+        let has_tls = tls.is_some();
+        let listener = Listener::bind(settings.bind, tls).await?;
+        Ok(Bound { listener, guest: Self::guest(settings, has_tls, services) })
+    }
+
+    /// Pages for a listener that is there, with TLS or without.
+    #[must_use]
+    pub fn guest(settings: Settings, has_tls: bool, services: Services) -> Guest {
         let waiting = sign_in::Waiting::default();
         let checks = Semaphore::new(limits::SIGN_INS_AT_A_TIME);
         let (tell, changes) = watch::channel(0);
@@ -141,7 +155,7 @@ impl Gui {
             cells: Arc::new(Semaphore::new(limits::NOTEBOOK_RUNS)),
             interrupt: Interrupt::new(),
         };
-        Ok(Bound { listener, tell, shared: Arc::new(shared) })
+        Guest { tell, shared: Arc::new(shared) }
     }
 }
 
@@ -154,13 +168,25 @@ impl Bound {
 
     /// Serves until `stop` holds `true` or its sender is gone, then lets open requests end.
     pub async fn serve(self, stop: watch::Receiver<bool>) {
+        let router = self.guest.router();
+        tokio::join!(self.listener.serve(router, stop.clone()), self.guest.accompany(stop));
+    }
+}
+
+impl Guest {
+    /// All pages.
+    pub fn router(&self) -> Router {
+        routes::router(Arc::clone(&self.shared))
+    }
+
+    /// What pages need besides requests, until `stop` holds `true` or its sender is gone.
+    pub async fn accompany(self, mut stop: watch::Receiver<bool>) {
         let watching = tokio::spawn(watch_activity(Arc::clone(&self.shared.services.orgs)));
         let store = self.shared.services.orgs.root().store.clone();
         let telling = tokio::spawn(live::watch_commits(store, self.tell, stop.clone()));
-        let interrupt = self.shared.interrupt.clone();
-        let router = routes::router(self.shared);
-        self.listener.serve(router, stop).await;
-        interrupt.set();
+        // An error means that the sender is gone, which is a stop as well.
+        drop(stop.wait_for(|stop| *stop).await);
+        self.shared.interrupt.set();
         watching.abort();
         if let Ok(Err(error)) = telling.await {
             tracing::warn!(%error, "open pages were not told of changes");

@@ -13,6 +13,7 @@ pub mod artifact;
 pub mod artifacts;
 pub mod audit_log;
 pub mod basic;
+pub mod certificates;
 pub mod cli;
 pub mod clients;
 pub mod collector;

@@ -70,6 +70,8 @@ pub const PROVIDER_SLACK_SECONDS: i64 = 60;
 pub const SUBJECT_BYTES: usize = 255;
 /// Characters of what a provider says that are shown and put on record.
 pub const PROVIDER_WORDS: usize = 200;
+/// Seconds between two looks at the files of a certificate, which another program replaces every few weeks.
+pub const CERTIFICATE_LOOK_SECONDS: u64 = 30;
 /// Seconds for a code behind a right password.
 pub const CODE_SECONDS: u64 = 300;
 /// Codes that may be tried behind one password.

@@ -22,11 +22,18 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::limits;
 
+/// How connections are protected.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// For every connection.
+    pub config: Arc<ServerConfig>,
+}
+
 /// A bound address, with TLS or without.
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
 }
 
 impl Listener {
@@ -34,10 +41,10 @@ impl Listener {
     ///
     /// # Errors
     /// The address is taken, or is none of this machine.
-    pub async fn bind(wanted: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+    pub async fn bind(wanted: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
         let socket = TcpListener::bind(wanted).await?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address, tls: tls.map(TlsAcceptor::from) })
+        Ok(Self { socket, address, tls })
     }
 
     /// The address in use.
@@ -96,7 +103,7 @@ fn connections(files: Option<u64>) -> usize {
 async fn connection_of(
     stream: TcpStream,
     peer: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     router: Router,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -108,7 +115,8 @@ async fn connection_of(
         None => http(stream, peer, router, stop).await,
         Some(tls) => {
             let patience = Duration::from_secs(limits::HANDSHAKE_SECONDS);
-            let stream = timeout(patience, tls.accept(stream)).await??;
+            let accepted = TlsAcceptor::from(tls.config).accept(stream);
+            let stream = timeout(patience, accepted).await??;
             http(stream, peer, router, stop).await
         }
     }

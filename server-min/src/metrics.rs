@@ -19,6 +19,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::watch;
 
 use crate::activity;
+use crate::certificates::Certificates;
 use crate::listener::Listener;
 use crate::orgs::{Org, Orgs};
 use crate::store::StoreError;
@@ -33,8 +34,8 @@ type Each = Family<[(&'static str, String); 1], Gauge>;
 pub struct Sources {
     /// All organisations.
     pub orgs: Arc<Orgs>,
-    /// What each certificate is for, and its end in microseconds since 1970.
-    pub certificates: Vec<(&'static str, u64)>,
+    /// What each certificate is for, and its end.
+    pub certificates: Certificates,
     /// Whether the server is in lockdown.
     pub lockdown: bool,
 }
@@ -93,7 +94,7 @@ fn read(sources: &Sources) -> Result<Registry, StoreError> {
     let is_left = acl.exit_minutes().is_some() && acl.denied_to_all().is_empty();
     let lockdown = ConstGauge::new(i64::from(sources.lockdown && !is_left));
     registry.register("lockdown", "1 when what changes clients is denied to everybody", lockdown);
-    add_certificates(&mut registry, &sources.certificates);
+    add_certificates(&mut registry, &sources.certificates.ends());
     add_disk(&mut registry, sources.orgs.root())?;
     add_clients(&mut registry, &sources.orgs)?;
     Ok(registry)

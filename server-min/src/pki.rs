@@ -8,11 +8,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, PublicKeyData, SanType, SerialNumber,
 };
-use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
 use x509_cert::Certificate;
-use x509_cert::der::{DecodePem, Encode};
+use x509_cert::der::{Decode, DecodePem, Encode};
 
 use crate::config::Secret;
 
@@ -68,12 +68,20 @@ pub struct Issued {
     pub private_key: Secret,
 }
 
-/// When the first certificate of a PEM text ends, in microseconds since 1970; `None` when there is none to read.
+/// When the first certificate of a PEM text ends, in microseconds since 1970; `None` for what is none.
 #[must_use]
 pub fn end_us(pem: &str) -> Option<u64> {
-    let certificate = Certificate::load_pem_chain(pem.as_bytes()).ok()?.into_iter().next()?;
-    let end = certificate.tbs_certificate().validity().not_after.to_unix_duration();
-    u64::try_from(end.as_micros()).ok()
+    let first = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+    validity_us(&first).map(|(_, end)| end)
+}
+
+/// When a certificate (DER) begins and ends, in microseconds since 1970; `None` for what is none.
+#[must_use]
+pub fn validity_us(der: &[u8]) -> Option<(u64, u64)> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let validity = certificate.tbs_certificate().validity();
+    let us = |time: x509_cert::time::Time| u64::try_from(time.to_unix_duration().as_micros()).ok();
+    Some((us(validity.not_before)?, us(validity.not_after)?))
 }
 
 /// The internal authority, able to sign.

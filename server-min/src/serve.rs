@@ -1,5 +1,7 @@
 //! Puts configuration, store, artifacts and frontend together.
 
+mod tls;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +19,9 @@ use crate::api::{self, ApiError};
 use crate::artifact::{ArtifactError, Repository, undeclared};
 use crate::artifacts;
 use crate::audit_log::AuditLog;
+use crate::certificates::FilesError;
 use crate::collector;
-use crate::config::{ClientConfig, Config, ConfigError, MonitoringConfig};
+use crate::config::{Config, ConfigError, MonitoringConfig};
 use crate::frontend::{Frontend, FrontendError, Settings, raise_file_limit, termination};
 use crate::gui::{self, Gui};
 use crate::launcher::Launcher;
@@ -28,7 +31,6 @@ use crate::metrics;
 use crate::model::id::OrgId;
 use crate::monitoring::MonitoringError;
 use crate::orgs::Orgs;
-use crate::pki;
 use crate::query;
 use crate::seal::{Seal, SealError};
 use crate::server_monitoring;
@@ -57,6 +59,9 @@ pub enum ServeError {
     /// The first users cannot be made.
     #[error(transparent)]
     Users(#[from] InstallError),
+    /// The certificate for TLS cannot be shown.
+    #[error("Frontend.tls_certificate_filename, tls_private_key_filename: {0}")]
+    Files(#[from] FilesError),
     /// The frontend gave up.
     #[error(transparent)]
     Frontend(#[from] FrontendError),
@@ -93,7 +98,9 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    let files = tls::files(config)?;
     let mut settings = settings(config)?;
+    settings.tls = files.as_ref().map(|files| Arc::clone(files.shown()));
     let (mut repository, mut faults) = Repository::of(config)?;
     let store = Store::open(config.datastore.location.as_ref())?;
     store.seal(Seal::of(config.frontend.private_key.expose())?)?;
@@ -127,15 +134,22 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         certificates: pages.certificates.clone(),
         lockdown: config.lockdown,
     };
+    let is_shared = tls::is_shared(config, settings.bind, pages.bind)?;
     let bound = Frontend::bind_all(settings, store.clone(), orgs).await?;
-    let pages = bind_pages(pages, services.clone()).await?;
+    let (bound, pages) = match is_shared {
+        true => {
+            let guest = Gui::guest(pages, !config.gui.use_plain_http, services.clone());
+            (bound.with_guests(guest.router()), Pages::Guest(guest))
+        }
+        false => (bound, Pages::Own(bind_pages(pages, services.clone()).await?)),
+    };
     let api = api::Bound::bind(&api_settings(config)?, services).await?;
     let metrics = bind_metrics(config, figures).await?;
     if config.lockdown {
         tracing::warn!("the server is in lockdown");
     }
     tracing::info!(address = %bound.address(), "agents may come");
-    tracing::info!(address = %pages.address(), "people may come");
+    tracing::info!(address = %pages.address(bound.address()), "people may come");
     tracing::info!(address = %api.address(), "programs may ask");
     let (tell, told) = watch::channel(false);
     let stop = async move {
@@ -143,6 +157,9 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         tell.send_replace(true);
     };
     let leaving = tokio::spawn(follow_exits(acl));
+    if let Some(files) = files {
+        tokio::spawn(files.follow(told.clone()));
+    }
     let switch = Interrupt::new();
     let queries = [events.start(switch.clone())?, collector.start(switch.clone())?];
     let api = tokio::spawn(api.serve());
@@ -181,6 +198,30 @@ fn warn_of_undeclared(repository: &Repository) {
         for (permission, reason) in undeclared(repository, &entry.artifact) {
             let name = &entry.artifact.name;
             tracing::warn!(%name, %permission, %reason, "an artifact can do more than it declares");
+        }
+    }
+}
+
+/// The web pages, wherever they are.
+enum Pages {
+    /// At an address of their own.
+    Own(gui::Bound),
+    /// At that of agents.
+    Guest(gui::Guest),
+}
+
+impl Pages {
+    const fn address(&self, of_agents: SocketAddr) -> SocketAddr {
+        match self {
+            Self::Own(bound) => bound.address(),
+            Self::Guest(_) => of_agents,
+        }
+    }
+
+    async fn serve(self, stop: watch::Receiver<bool>) {
+        match self {
+            Self::Own(bound) => bound.serve(stop).await,
+            Self::Guest(guest) => guest.accompany(stop).await,
         }
     }
 }
@@ -290,8 +331,8 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
         key,
         key_pem: Zeroizing::new(pem.to_owned()),
         name: client.server_name().to_owned(),
-        tls: tls_files(config)?,
-        client_roots: frontend.require_client_certificates.then(|| client_roots(client)),
+        tls: None,
+        client_roots: frontend.require_client_certificates.then(|| tls::client_roots(client)),
         plain_http: frontend.use_plain_http,
         proxy_header: header("Frontend.proxy_header", &frontend.proxy_header)?,
         nonce: client.nonce.clone(),
@@ -330,7 +371,7 @@ fn gui_settings(config: &Config, frontend: &Settings) -> Result<gui::Settings, S
         sign_on: gui::SignOn::of(config)?,
         session: Duration::from_secs(minutes.saturating_mul(60)),
         lockdown: config.lockdown,
-        certificates: certificates(config, frontend),
+        certificates: tls::certificates(config, frontend),
         facts: facts(config),
     })
 }
@@ -365,24 +406,6 @@ fn facts(config: &Config) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The certificates that people look after, with their ends. One that cannot be read has been complained about before.
-fn certificates(config: &Config, frontend: &Settings) -> Vec<(&'static str, u64)> {
-    let given = frontend.tls.as_ref().map_or("", |(certificate, _)| certificate.as_str());
-    let all = [
-        ("the internal authority (Client.ca_certificate)", config.client.ca_certificate.as_str()),
-        ("the server (Frontend.certificate)", config.frontend.certificate.as_str()),
-        ("TLS (Frontend.tls_certificate_filename)", given),
-    ];
-    all.into_iter().filter_map(|(what, pem)| Some((what, pki::end_us(pem)?))).collect()
-}
-
-/// Whose certificates agents may show: the internal authority's, and those of `Client.Crypto.root_certs`
-/// (docs/protocol.md section 4.5).
-fn client_roots(client: &ClientConfig) -> String {
-    let further = client.crypto.as_ref().map_or("", |crypto| &crypto.root_certs);
-    format!("{}\n{further}", client.ca_certificate)
-}
-
 fn bind_address(key: &'static str, address: &str) -> Result<IpAddr, ConfigError> {
     let address = match address {
         "" => "0.0.0.0",
@@ -402,18 +425,4 @@ fn header(key: &'static str, name: &str) -> Result<Option<HeaderName>, ConfigErr
     name.parse()
         .map(Some)
         .map_err(|_| ConfigError::invalid(key, format!("`{name}` is no name of a header")))
-}
-
-/// The certificate from elsewhere, when there is one.
-fn tls_files(config: &Config) -> Result<Option<(String, Zeroizing<String>)>, ConfigError> {
-    let frontend = &config.frontend;
-    if frontend.tls_certificate_filename.is_empty() {
-        return Ok(None);
-    }
-    let read = |path: &str| {
-        std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError::File { path: path.into(), cause })
-    };
-    let certificate = read(&frontend.tls_certificate_filename)?;
-    Ok(Some((certificate, Zeroizing::new(read(&frontend.tls_private_key_filename)?))))
 }

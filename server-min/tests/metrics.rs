@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use troodon_server::acl::{Acl, Principal};
 use troodon_server::artifact::Repository;
+use troodon_server::certificates::Certificates;
 use troodon_server::config::Config;
 use troodon_server::metrics::{Bound, Sources};
 use troodon_server::model::id::ClientId;
@@ -39,7 +40,8 @@ async fn figures_of_each_organisation_and_certificate_are_told_and_no_names() {
     for id in ["C.0123456789abcdef", "C.1123456789abcdef"] {
         store.enrol(ClientId::parse(id).unwrap(), vec![1]).await.unwrap();
     }
-    let certificates = vec![("the \"server\"", 1_900_000_000_000_000)];
+    let fixed = vec![("the \"server\"", 1_900_000_000_000_000)];
+    let certificates = Certificates { fixed, shown: None };
     let sources = Sources { orgs, certificates, lockdown: true };
     let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), sources).await.unwrap();
     let address = bound.address();

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::generated::api_server::ApiServer;
 use super::{Api, Settings, caller};
-use crate::frontend::{FrontendError, TlsWishes, server_tls};
+use crate::frontend::{FrontendError, Shown, TlsWishes, server_tls};
 use crate::limits;
 use crate::services::Services;
 
@@ -50,8 +50,7 @@ impl Bound {
     /// The address is taken, or the certificate cannot be used.
     pub async fn bind(settings: &Settings, services: Services) -> Result<Self, ApiError> {
         let tls = server_tls(&TlsWishes {
-            certificate: &settings.certificate,
-            key_pem: &settings.key_pem,
+            shown: Arc::new(Shown::new(&settings.certificate, &settings.key_pem)?),
             client_roots: Some(&settings.authority),
             protocols: &["h2"],
         })?;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use tokio::sync::watch;
 
 use super::{Frontend, FrontendError, Hooks, Realm, Realms, Settings, Shared, routes, tls};
@@ -16,6 +17,7 @@ pub struct Bound {
     listener: Listener,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
+    guests: Option<Router>,
 }
 
 impl Frontend {
@@ -51,7 +53,7 @@ impl Frontend {
             .map_err(|source| FrontendError::Bind { address: wanted, source })?;
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared::new(settings, store, realms, stopped));
-        Ok(Bound { listener, shared, stop })
+        Ok(Bound { listener, shared, stop, guests: None })
     }
 }
 
@@ -62,6 +64,12 @@ impl Bound {
         self.listener.address()
     }
 
+    /// Serves others at the same address: whatever is not for agents goes to them.
+    #[must_use]
+    pub fn with_guests(self, guests: Router) -> Self {
+        Self { guests: Some(guests), ..self }
+    }
+
     /// Serves until `stop` is ready, then lets open requests end.
     ///
     /// # Errors
@@ -70,7 +78,7 @@ impl Bound {
         let shared = Arc::clone(&self.shared);
         let root = move || shared.desk(&shared.settings.nonce);
         tokio::task::spawn_blocking(root).await.map_err(|_| StoreError::Closed)??;
-        let router = routes::router(Arc::clone(&self.shared));
+        let router = routes::router(Arc::clone(&self.shared), self.guests);
         let stopped = self.shared.stop.clone();
         let tell = async {
             stop.await;

@@ -19,20 +19,21 @@ const PRIORITY: HeaderName = HeaderName::from_static("x-priority");
 
 type Peer = ConnectInfo<SocketAddr>;
 
-pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let base = shared.settings.base_path.clone();
+/// Where agents go; everything else is for `guests`.
+pub(super) fn router(shared: Arc<Shared>, guests: Option<Router>) -> Router {
+    let base = shared.settings.base_path.trim_end_matches('/').to_owned();
+    let path = |name: &str| format!("{base}/{name}");
     let routes = Router::new()
-        .route("/server.pem", any(server_pem))
-        .route("/control", any(control))
-        .route("/send_messages", any(control))
-        .route("/reader", any(reader))
-        .route("/receive_messages", any(reader))
-        .route("/healthz", any(healthz))
-        .fallback(nothing)
+        .route(&path("server.pem"), any(server_pem))
+        .route(&path("control"), any(control))
+        .route(&path("send_messages"), any(control))
+        .route(&path("reader"), any(reader))
+        .route(&path("receive_messages"), any(reader))
+        .route(&path("healthz"), any(healthz))
         .with_state(shared);
-    match base.as_str() {
-        "" | "/" => routes,
-        base => Router::new().nest(base, routes).fallback(nothing),
+    match guests {
+        Some(guests) => routes.fallback_service(guests),
+        None => routes.fallback(nothing),
     }
 }
 

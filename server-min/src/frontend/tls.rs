@@ -7,27 +7,26 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::version::TLS13;
 use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{FrontendError, Settings};
+use super::{FrontendError, Settings, Shown};
+use crate::listener::Tls;
 
 impl Settings {
     /// What web pages show: the same certificate, and nobody is asked for another.
     ///
     /// # Errors
     /// The certificate or key cannot be used.
-    pub fn tls_for_people(&self) -> Result<Arc<ServerConfig>, FrontendError> {
+    pub fn tls_for_people(&self) -> Result<Tls, FrontendError> {
         config(self, None)
     }
 }
 
 /// What a listener wants of TLS.
 pub(crate) struct TlsWishes<'a> {
-    /// PEM of the certificate that it shows.
-    pub certificate: &'a str,
-    /// PEM of its key.
-    pub key_pem: &'a str,
+    /// The certificate that it shows.
+    pub shown: Arc<Shown>,
     /// PEM of the authorities of which a caller must show a certificate.
     pub client_roots: Option<&'a str>,
     /// Protocols that it speaks (ALPN), the best first.
@@ -35,42 +34,31 @@ pub(crate) struct TlsWishes<'a> {
 }
 
 /// The configuration for every connection of agents.
-pub(super) fn for_agents(settings: &Settings) -> Result<Arc<ServerConfig>, FrontendError> {
+pub(super) fn for_agents(settings: &Settings) -> Result<Tls, FrontendError> {
     config(settings, settings.client_roots.as_deref())
 }
 
-fn config(
-    settings: &Settings,
-    client_roots: Option<&str>,
-) -> Result<Arc<ServerConfig>, FrontendError> {
-    let (certificate, key_pem) = match &settings.tls {
-        Some((certificate, key)) => (certificate, key),
-        None => (&settings.certificate, &settings.key_pem),
+fn config(settings: &Settings, client_roots: Option<&str>) -> Result<Tls, FrontendError> {
+    let shown = match &settings.tls {
+        Some(shown) => Arc::clone(shown),
+        None => Arc::new(Shown::new(&settings.certificate, &settings.key_pem)?),
     };
-    server_tls(&TlsWishes { certificate, key_pem, client_roots, protocols: &["h2", "http/1.1"] })
+    let config = server_tls(&TlsWishes { shown, client_roots, protocols: &["h2", "http/1.1"] })?;
+    Ok(Tls { config })
 }
 
 /// The configuration for every connection of a listener.
 pub(crate) fn server_tls(wishes: &TlsWishes<'_>) -> Result<Arc<ServerConfig>, FrontendError> {
-    let fault = |what: &str, error: &dyn std::fmt::Display| {
-        FrontendError::Certificate(format!("{what}: {error}"))
-    };
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(wishes.certificate.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|error| fault("certificate", &error))?;
-    let key = PrivateKeyDer::from_pem_slice(wishes.key_pem.as_bytes())
-        .map_err(|error| fault("private key", &error))?;
+    let fault = |error: &dyn std::fmt::Display| FrontendError::Certificate(error.to_string());
     let provider = Arc::new(provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13])
-        .map_err(|error| fault("protocol", &error))?;
+        .map_err(|error| fault(&error))?;
     let builder = match wishes.client_roots {
         None => builder.with_no_client_auth(),
         Some(roots) => builder.with_client_cert_verifier(client_verifier(roots, provider)?),
     };
-    let mut config = builder
-        .with_single_cert(chain, key)
-        .map_err(|error| fault("certificate and key", &error))?;
+    let mut config = builder.with_cert_resolver(Arc::<Shown>::clone(&wishes.shown));
     config.alpn_protocols = wishes.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     // Agents connect seldom and stay: tickets would only cost memory.
     config.send_tls13_tickets = 0;

@@ -112,7 +112,7 @@ fn links(visitor: &Visitor) -> Vec<Link> {
 }
 
 fn ending(visitor: &Visitor) -> Vec<(&'static str, Moment)> {
-    let certificates = &visitor.settings().certificates;
+    let certificates = visitor.settings().certificates.ends();
     let days = limits::EXPIRY_WARNING_DAYS.saturating_mul(86_400_000_000);
     let soon = now_us().saturating_add(days);
     let ending = certificates.iter().filter(|(_, end_us)| *end_us < soon);

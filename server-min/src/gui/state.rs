@@ -31,13 +31,11 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
     let work = move || {
         visitor.actor_in_root().enter(Door::ShowUsers, serde_json::json!({}))?;
         let settings = visitor.settings();
-        let certificates = settings.certificates.iter();
+        let certificates = settings.certificates.ends().into_iter();
         let show = Show {
             version: env!("CARGO_PKG_VERSION"),
             facts: settings.facts.clone(),
-            certificates: certificates
-                .map(|(what, end)| (*what, Moment(*end), left(*end)))
-                .collect(),
+            certificates: certificates.map(|(what, end)| (what, Moment(end), left(end))).collect(),
             disk: visitor.root().disk().ok(),
             now: activity::now(visitor.root())?,
             denied: visitor.acl().denied_to_all().to_string(),

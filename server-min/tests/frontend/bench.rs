@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use troodon_core::obfuscation::Obfuscator;
 use troodon_core::rsa::aws::AwsKey;
 use troodon_proto::{FlowRequest, VqlCollectorArgs, VqlEventTable, VqlRequest};
-use troodon_server::frontend::{Frontend, Hooks, Settings};
+use troodon_server::frontend::{Frontend, Hooks, Settings, Shown};
 use troodon_server::model::client::Client;
 use troodon_server::model::flow::NewFlow;
 use troodon_server::model::id::{ClientId, FlowId};
@@ -45,6 +45,7 @@ pub struct Wishes {
     pub client_roots: Option<String>,
     pub recruits: bool,
     pub enrolments_per_second: u32,
+    pub shown: Option<Arc<Shown>>,
 }
 
 impl Default for Wishes {
@@ -60,6 +61,7 @@ impl Default for Wishes {
             client_roots: None,
             recruits: true,
             enrolments_per_second: 1000,
+            shown: None,
         }
     }
 }
@@ -158,7 +160,7 @@ pub fn settings(deployment: &Deployment, wishes: Wishes) -> Settings {
         key: AwsKey::from_pkcs1_pem(key_pem.as_bytes()).unwrap(),
         key_pem: key_pem.to_owned().into(),
         name: NAME.to_owned(),
-        tls: None,
+        tls: wishes.shown,
         client_roots: wishes.client_roots,
         plain_http: wishes.plain_http,
         proxy_header: None,

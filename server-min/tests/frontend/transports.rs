@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::Uri;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -17,14 +19,17 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
+use troodon_server::frontend::{Frontend, Shown};
+use troodon_server::store::Store;
 
 use super::agent::{Agent, foreman, post, rows};
-use super::bench::{NAME, Server, Wishes, deployment};
+use super::bench::{NAME, Notes, Server, Wishes, deployment, settings};
 
 fn tls() -> Wishes {
     Wishes { plain_http: false, ..Wishes::default() }
@@ -171,6 +176,62 @@ async fn paths_are_served_under_the_base_path_with_their_aliases() {
     for path in ["/", "/control", "/v1/", "/v1/nosuch", "/v1/../control"] {
         assert_eq!(post(server.address, path, Vec::new()).await.0, 404, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_served_at_the_same_address_where_no_agent_goes() {
+    let wishes = Wishes { base_path: "/v1", ..Wishes::default() };
+    let temporary = tempfile::tempdir().unwrap();
+    let store = Store::open(temporary.path()).unwrap();
+    let settings = settings(deployment(), wishes);
+    let bound = Frontend::bind(settings, store, Arc::<Notes>::default()).await.unwrap();
+    let guests = Router::new().fallback(async |uri: Uri| format!("for {uri}"));
+    let address = bound.address();
+    let bound = bound.with_guests(guests);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(bound.serve(async move { drop(stopped.await) }));
+    let (status, pem) = post(address, "/v1/server.pem", Vec::new()).await;
+    assert_eq!((status, &pem[..]), (200, deployment().server.certificate.as_bytes()));
+    for path in ["/", "/control", "/v1/", "/v1/nosuch?a=b", "/app/index.html"] {
+        let (status, text) = post(address, path, Vec::new()).await;
+        assert_eq!((status, &text[..]), (200, format!("for {path}").as_bytes()));
+    }
+    drop(stop);
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_replaced_without_a_restart() {
+    let made = || {
+        let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem(), made.cert.der().clone())
+    };
+    let (first, second) = (made(), made());
+    let shown = Arc::new(Shown::new(&first.0, &first.1).unwrap());
+    let server = Server::start(Wishes { shown: Some(Arc::clone(&shown)), ..tls() }).await;
+    let seen = async |wanted: &CertificateDer<'static>| {
+        let mut roots = RootCertStore::empty();
+        roots.add(wanted.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let name = ServerName::try_from(NAME).unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    };
+    let mut open = seen(&first.2).await.unwrap();
+    seen(&second.2).await.unwrap_err();
+    assert!(shown.replace(&second.0, &first.1).is_err(), "the key is of the other");
+    seen(&first.2).await.unwrap();
+    shown.replace(&second.0, &second.1).unwrap();
+    seen(&second.2).await.unwrap();
+    seen(&first.2).await.unwrap_err();
+    open.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    open.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

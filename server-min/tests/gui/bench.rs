@@ -14,6 +14,7 @@ use troodon_server::acl::{Acl, Principal};
 use troodon_server::actor::Actor;
 use troodon_server::artifact::Repository;
 use troodon_server::artifacts;
+use troodon_server::certificates::Certificates;
 use troodon_server::config::Config;
 use troodon_server::gui::{Gui, Settings, SignOn};
 use troodon_server::hunts::{self, NewHunt};
@@ -74,7 +75,7 @@ impl Bench {
             sign_on: SignOn::default(),
             session: Duration::from_secs(3_600),
             lockdown: false,
-            certificates: Vec::new(),
+            certificates: Certificates::default(),
             facts: Vec::new(),
         };
         change(&mut settings);

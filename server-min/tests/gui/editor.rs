@@ -108,7 +108,7 @@ async fn the_bytes_of_a_file_are_looked_at_in_pages_and_on_record() {
 async fn certificates_that_end_are_shouted_at_those_who_can_help() {
     let soon = troodon_server::store::now_us() + 86_400_000_000;
     let bench = Bench::with(|settings| {
-        settings.certificates = vec![("the server (Frontend.certificate)", soon)];
+        settings.certificates.fixed = vec![("the server (Frontend.certificate)", soon)];
         settings.facts = vec![("Log files", "/var/log/x".to_owned())];
     })
     .await;

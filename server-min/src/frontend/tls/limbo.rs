@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls_pki_types::ServerName;
 
-use super::{TlsWishes, server_tls};
+use super::{Shown as Certificate, TlsWishes, server_tls};
 use crate::syslog;
 use handshake::shake;
 use shown::{Shown, server};
@@ -45,10 +45,11 @@ fn chains_of_a_public_suite_are_accepted_or_refused_as_it_says() {
     };
     let mut wrong = compare("TLS of the server to others", &receivers, receiver, MORE);
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (chain, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+    let shown = Arc::new(Certificate::new(&chain, &key).unwrap());
     let agent = |case: &Case| {
         let wishes = TlsWishes {
-            certificate: &own.cert.pem(),
-            key_pem: &own.signing_key.serialize_pem(),
+            shown: Arc::clone(&shown),
             client_roots: Some(&case.roots),
             protocols: &[],
         };
