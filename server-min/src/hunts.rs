@@ -66,6 +66,23 @@ pub struct Edit {
     pub expires_us: Option<u64>,
 }
 
+impl Edit {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.state.is_none() && self.description.is_none() && self.expires_us.is_none()
+    }
+
+    /// The door to it. Who gives a hunt more time lets it take clients as well.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        match self.state == Some(HuntState::Running) || self.expires_us.is_some() {
+            true => Door::StartHunt,
+            false => Door::ModifyHunt,
+        }
+    }
+}
+
 /// Makes a hunt; its artifacts are compiled here and never again.
 ///
 /// # Errors
@@ -125,9 +142,8 @@ pub fn create(actor: &Actor, launcher: &Launcher, wanted: &NewHunt) -> Result<Hu
 /// # Errors
 /// The caller may not, or there is no such hunt.
 pub fn edit(actor: &Actor, launcher: &Launcher, id: &HuntId, edit: Edit) -> Result<(), HuntError> {
-    // Who gives a hunt more time lets it take clients as well.
-    let starts = edit.state == Some(HuntState::Running) || edit.expires_us.is_some();
-    let door = if starts { Door::StartHunt } else { Door::ModifyHunt };
+    let door = edit.door();
+    let starts = door == Door::StartHunt;
     let details = json!({
         "hunt_id": id.as_str(),
         "state": edit.state.map(HuntState::name),

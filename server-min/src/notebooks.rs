@@ -151,6 +151,33 @@ pub fn share(actor: &Actor, id: &NotebookId, users: &[UserName]) -> Result<(), N
     Ok(())
 }
 
+/// What a notebook is called.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// For people.
+    pub name: String,
+    /// For people.
+    pub description: String,
+}
+
+/// Calls a notebook something else.
+///
+/// # Errors
+/// The caller may not see it or edit notebooks, or a text is too long.
+pub fn edit(actor: &Actor, id: &NotebookId, edit: Edit) -> Result<(), NotebookError> {
+    short_enough(&edit.name)?;
+    short_enough(&edit.description)?;
+    let details = json!({"notebook_id": id, "action": "edit", "name": edit.name});
+    let record = actor.enter(Door::EditNotebooks, details)?;
+    let mut one = seen(actor, id, &record)?;
+    (one.name, one.description, one.changed_us) = (edit.name, edit.description, now_us());
+    actor.store().write(move |db| {
+        notebook::put(db, &one)?;
+        audit::append(db, &record)
+    })?;
+    Ok(())
+}
+
 /// Removes a notebook with all that its cells yielded.
 ///
 /// # Errors
@@ -182,9 +209,11 @@ pub enum Change {
     Remove(i64),
     /// Stops the query of one.
     Cancel(i64),
+    /// Puts them into this order, and takes away those that are not named.
+    Arrange(Vec<i64>),
 }
 
-/// Changes the cells of a notebook; answers the number of the cell.
+/// Changes the cells of a notebook; answers the number of the cell, or how many there are.
 ///
 /// # Errors
 /// The caller may not see it or edit notebooks, there is no such cell, or a limit is reached.
@@ -201,8 +230,12 @@ pub fn change(actor: &Actor, id: &NotebookId, change: Change) -> Result<i64, Not
         Change::Up(cell) | Change::Down(cell) => ("move_cell", Some(*cell)),
         Change::Remove(cell) => ("remove_cell", Some(*cell)),
         Change::Cancel(cell) => ("cancel_cell", Some(*cell)),
+        Change::Arrange(_) => ("arrange_cells", None),
     };
-    let details = json!({"notebook_id": id, "action": action, "cell": cell});
+    let mut details = json!({"notebook_id": id, "action": action, "cell": cell});
+    if let Change::Arrange(order) = &change {
+        details["cells"] = json!(order);
+    }
     let record = actor.enter(Door::EditNotebooks, details)?;
     let mut one = seen(actor, id, &record)?;
     one.changed_us = now_us();
@@ -246,7 +279,20 @@ fn apply(db: &rusqlite::Connection, id: &NotebookId, change: Change) -> Result<i
             notebook::cancel(db, cell)?;
             Ok(cell)
         }
+        Change::Arrange(order) => arrange(db, id, &order),
     }
+}
+
+fn arrange(db: &rusqlite::Connection, id: &NotebookId, order: &[i64]) -> Result<i64, StoreError> {
+    let all = notebook::cells(db, id)?;
+    for gone in all.iter().filter(|cell| !order.contains(&cell.number)) {
+        notebook::remove_cell(db, gone.number)?;
+    }
+    for (position, number) in (1..).zip(order) {
+        notebook::find_cell(db, id, *number)?;
+        notebook::place_cell(db, *number, position)?;
+    }
+    Ok(i64::try_from(order.len()).unwrap_or(i64::MAX))
 }
 
 fn add_within(

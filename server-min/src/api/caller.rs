@@ -10,13 +10,13 @@ use x509_cert::der::Decode;
 use x509_cert::der::asn1::{PrintableStringRef, Utf8StringRef};
 use x509_cert::der::oid::db::rfc4519::CN;
 
+use super::here;
 use crate::acl::Principal;
 use crate::actor::{ActError, Actor};
 use crate::model::decision::Standing;
 use crate::model::id::{OrgId, UserName};
 use crate::orgs::Org;
 use crate::services::Services;
-use crate::store::StoreError;
 
 /// The holder of the certificate of a connection. Only [`name_in`] makes one, and only from a certificate that TLS has
 /// verified.
@@ -67,7 +67,7 @@ pub(super) fn of<T>(
 /// Who asks, with rights in some organisation.
 pub(super) fn anywhere<T>(request: &Request<T>, services: &Services) -> Result<Principal, Status> {
     let principal = named(request)?;
-    let listed = services.orgs.list().map_err(|error| unusable(&error))?;
+    let listed = services.orgs.list().map_err(|error| here::stored(&error))?;
     match listed.iter().any(|org| has_rights(services, &principal, &org.id)) {
         true => Ok(principal),
         false => Err(refused(&principal)),
@@ -119,11 +119,6 @@ pub(super) fn status(caller: &str, needs: &[Permission], error: &ActError) -> St
             Status::permission_denied(text)
         }
         ActError::Wrong(why) => Status::invalid_argument(why.clone()),
-        ActError::Store(error) => unusable(error),
+        ActError::Store(error) => here::stored(error),
     }
-}
-
-fn unusable(error: &StoreError) -> Status {
-    tracing::error!(%error, "a call cannot be answered");
-    Status::internal("the store cannot be used")
 }

@@ -1,87 +1,75 @@
 //! Collections that programs start, end and look at.
 
+use serde_json::json;
 use tonic::Status;
 use troodon_proto::VqlEnv;
+use zeroize::Zeroizing;
 
-use super::caller;
 use super::generated::artifact_collector_context::State;
 use super::generated::{
     ApiFlowRequest, ArtifactCollectorArgs, ArtifactCollectorContext, ArtifactCollectorResponse,
-    ArtifactParameters, ArtifactSpec, FlowDetails, StartFlowResponse,
+    ArtifactParameters, ArtifactSpec, CreateDownloadRequest, CreateDownloadResponse, FlowDetails,
+    StartFlowResponse,
 };
-use crate::acl::Principal;
-use crate::actor::ActError;
+use super::here::{Here, id, site};
+use crate::export::{self, Wishes};
 use crate::flows;
-use crate::launcher::{Collect, LaunchError, Limits, Spec};
+use crate::launcher::{Collect, Limits, Spec};
 use crate::model::door::Door;
 use crate::model::flow::{Flow, FlowState};
-use crate::model::id::FlowId;
-use crate::model::site::Site;
-use crate::services::Services;
-use crate::store::{StoreError, now_us};
+use crate::store::now_us;
 
 /// Starts a collection. What says who asks, or what runs in place of the artifacts, does not count.
 pub(super) fn collect(
-    services: &Services,
-    principal: &Principal,
-    org: &str,
+    here: &Here,
     args: ArtifactCollectorArgs,
 ) -> Result<ArtifactCollectorResponse, Status> {
-    let org = caller::org(services, principal, org)?;
-    let launched = org.launcher.launch(principal, site(&args.client_id)?, &wanted(&args));
-    let flow_id = launched.map_err(|error| refusal(&error))?.as_str().to_owned();
+    let (site, principal) = (site(&args.client_id)?, here.actor.principal());
+    let launched = here.org.launcher.launch(principal, site, &wanted(&args));
+    let launched = launched.map_err(|error| here.refusal(Door::of_collecting(site), error))?;
+    let flow_id = launched.as_str().to_owned();
     let request = ArtifactCollectorArgs { creator: principal.name().to_owned(), ..args };
     Ok(ArtifactCollectorResponse { flow_id, request: Some(request) })
 }
 
 /// Ends a collection.
-pub(super) fn cancel(
-    services: &Services,
-    principal: Principal,
-    org: &str,
-    wanted: &ApiFlowRequest,
-) -> Result<StartFlowResponse, Status> {
-    let org = caller::org(services, &principal, org)?;
-    let (site, id) = (site(&wanted.client_id)?, flow_id(&wanted.flow_id)?);
-    let actor = caller::actor(services, principal, &org);
-    flows::cancel(&actor, site, &id).map_err(|error| match error {
-        ActError::Store(error) => refusal(&error.into()),
-        other => {
-            let needs = Door::of_cancelling(site).permissions();
-            caller::status(actor.principal().name(), needs, &other)
-        }
-    })?;
-    Ok(StartFlowResponse { flow_id: id.as_str().to_owned() })
+pub(super) fn cancel(here: &Here, wanted: &ApiFlowRequest) -> Result<StartFlowResponse, Status> {
+    let site = site(&wanted.client_id)?;
+    flows::cancel(&here.actor, site, &id("flow_id", &wanted.flow_id)?)
+        .map_err(|error| here.refusal(Door::of_cancelling(site), error))?;
+    Ok(StartFlowResponse { flow_id: wanted.flow_id.clone() })
 }
 
 /// How far a collection is.
-pub(super) fn details(
-    services: &Services,
-    principal: Principal,
-    org: &str,
-    wanted: &ApiFlowRequest,
-) -> Result<FlowDetails, Status> {
-    let org = caller::org(services, &principal, org)?;
-    let actor = caller::actor(services, principal, &org);
-    let about = serde_json::json!({"client_id": wanted.client_id, "flow_id": wanted.flow_id});
-    actor.enter(Door::Results, about).map_err(|error| {
-        caller::status(actor.principal().name(), Door::Results.permissions(), &error)
-    })?;
-    let (site, id) = (site(&wanted.client_id)?, flow_id(&wanted.flow_id)?);
-    let flow = org.store.flow(site, &id).map_err(|error| refusal(&error.into()))?;
+pub(super) fn details(here: &Here, wanted: &ApiFlowRequest) -> Result<FlowDetails, Status> {
+    let about = json!({"client_id": wanted.client_id, "flow_id": wanted.flow_id});
+    here.enter(Door::Results, about)?;
+    let (site, id) = (site(&wanted.client_id)?, id("flow_id", &wanted.flow_id)?);
+    let flow = here.org.store.flow(site, &id);
+    let flow = flow.map_err(|error| here.refusal(Door::Results, error))?;
     Ok(FlowDetails { context: Some(context(&flow)) })
 }
 
-fn site(text: &str) -> Result<Site, Status> {
-    text.parse().map_err(|_| Status::invalid_argument("client_id is none"))
-}
-
-fn flow_id(text: &str) -> Result<FlowId, Status> {
-    text.parse().map_err(|_| Status::invalid_argument("flow_id is none"))
+/// Makes one file of a collection or of a hunt.
+pub(super) fn download(
+    here: &Here,
+    wanted: CreateDownloadRequest,
+) -> Result<CreateDownloadResponse, Status> {
+    let password = Some(Zeroizing::new(wanted.password)).filter(|password| !password.is_empty());
+    let wishes = Wishes { password };
+    let made = match wanted.hunt_id.as_str() {
+        "" => {
+            let (site, flow) = (site(&wanted.client_id)?, id("flow_id", &wanted.flow_id)?);
+            export::flow_download(&here.actor, site, &flow, &wishes)
+        }
+        hunt => export::hunt_download(&here.actor, &id("hunt_id", hunt)?, &wishes),
+    };
+    let made = made.map_err(|error| here.refusal(Door::Export, error))?;
+    Ok(CreateDownloadResponse { vfs_path: made.join("/") })
 }
 
 /// The artifacts in their order, each with the first spec of its name.
-fn wanted(args: &ArtifactCollectorArgs) -> Collect {
+pub(super) fn wanted(args: &ArtifactCollectorArgs) -> Collect {
     let spec = |name: &String| {
         let own = args.specs.iter().find(|spec| spec.artifact == *name);
         let given = own.and_then(|spec| spec.parameters.as_ref()).into_iter();
@@ -105,8 +93,8 @@ fn wanted(args: &ArtifactCollectorArgs) -> Collect {
 }
 
 /// The other way.
-fn asked(flow: &Flow) -> ArtifactCollectorArgs {
-    let collect = Collect::read(&flow.spec).unwrap_or_default();
+pub(super) fn asked(spec: &serde_json::Value) -> ArtifactCollectorArgs {
+    let collect = Collect::read(spec).unwrap_or_default();
     let specs = collect.specs.iter().map(|spec| {
         let given = spec.parameters.iter();
         let env = given.map(|(key, value)| VqlEnv {
@@ -118,9 +106,7 @@ fn asked(flow: &Flow) -> ArtifactCollectorArgs {
         ArtifactSpec { artifact: spec.artifact.clone(), parameters }
     });
     ArtifactCollectorArgs {
-        creator: flow.creator.clone(),
-        client_id: flow.site.to_string(),
-        urgent: flow.urgent,
+        urgent: collect.urgent,
         artifacts: collect.specs.iter().map(|spec| spec.artifact.clone()).collect(),
         specs: specs.collect(),
         timeout: collect.limits.timeout,
@@ -129,6 +115,7 @@ fn asked(flow: &Flow) -> ArtifactCollectorArgs {
         iops_limit: collect.limits.iops_limit,
         max_rows: collect.limits.max_rows,
         max_upload_bytes: collect.limits.max_upload_bytes,
+        ..ArtifactCollectorArgs::default()
     }
 }
 
@@ -146,7 +133,12 @@ fn context(flow: &Flow) -> ArtifactCollectorContext {
     ArtifactCollectorContext {
         client_id: flow.site.to_string(),
         session_id: flow.id.as_str().to_owned(),
-        request: Some(asked(flow)),
+        request: Some(ArtifactCollectorArgs {
+            creator: flow.creator.clone(),
+            client_id: flow.site.to_string(),
+            urgent: flow.urgent,
+            ..asked(&flow.spec)
+        }),
         create_time: flow.created_us,
         start_time: flow.delivered_us,
         active_time: flow.active_us,
@@ -159,23 +151,5 @@ fn context(flow: &Flow) -> ArtifactCollectorContext {
         state: state.into(),
         status: flow.status().to_owned(),
         artifacts_with_results: queries.flat_map(|one| one.names_with_response.clone()).collect(),
-    }
-}
-
-/// How a refusal is said.
-fn refusal(error: &LaunchError) -> Status {
-    match error {
-        LaunchError::Denied(_) => Status::permission_denied(error.to_string()),
-        LaunchError::Compile(_) | LaunchError::Name(_) => {
-            Status::invalid_argument(error.to_string())
-        }
-        LaunchError::Store(StoreError::NoClient(_) | StoreError::NoFlow { .. }) => {
-            Status::not_found(error.to_string())
-        }
-        LaunchError::Store(StoreError::Limit(..)) => Status::resource_exhausted(error.to_string()),
-        LaunchError::Store(_) | LaunchError::Random(_) => {
-            tracing::error!(%error, "a collection is not started");
-            Status::internal("the store cannot be used")
-        }
     }
 }

@@ -1,5 +1,8 @@
 //! Every call, in the right and in the wrong organisation, and what in a request says nothing about its sender.
 
+mod calls;
+mod work;
+
 use std::sync::Arc;
 
 use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
@@ -11,6 +14,7 @@ use super::generated::artifact_collector_context::State;
 use super::generated::{
     ApiFlowRequest, ArtifactCollectorArgs, FlowDetails, PushEventRequest, VfsFileBuffer,
 };
+use super::here::Here;
 use super::{event, file, flow, query};
 use crate::account::{Accounts, Grant};
 use crate::acl::{Acl, Principal};
@@ -86,6 +90,10 @@ impl Bench {
         event::keep(&self.services, Principal::User { name: user.clone() }, &sent)
     }
 
+    fn here(&self, user: &UserName, org: &str) -> Result<Here, Status> {
+        Here::new(self.services.clone(), of(self, user, org)?, org)
+    }
+
     fn collect(&self, user: &UserName, org: &str, client: &str) -> Result<String, Status> {
         let args = ArtifactCollectorArgs {
             client_id: client.to_owned(),
@@ -93,20 +101,15 @@ impl Bench {
             creator: "VelociraptorServer".to_owned(),
             ..ArtifactCollectorArgs::default()
         };
-        let caller = of(self, user, org)?;
-        flow::collect(&self.services, &caller, org, args).map(|made| made.flow_id)
+        flow::collect(&self.here(user, org)?, args).map(|made| made.flow_id)
     }
 
     fn cancel(&self, user: &UserName, org: &str, id: &str) -> Result<(), Status> {
-        let wanted = ApiFlowRequest { client_id: CLIENT.to_owned(), flow_id: id.to_owned() };
-        let caller = of(self, user, org)?;
-        flow::cancel(&self.services, caller, org, &wanted).map(drop)
+        flow::cancel(&self.here(user, org)?, &of_client(id)).map(drop)
     }
 
     fn details(&self, user: &UserName, org: &str, id: &str) -> Result<FlowDetails, Status> {
-        let wanted = ApiFlowRequest { client_id: CLIENT.to_owned(), flow_id: id.to_owned() };
-        let caller = of(self, user, org)?;
-        flow::details(&self.services, caller, org, &wanted)
+        flow::details(&self.here(user, org)?, &of_client(id))
     }
 
     /// A client of an organisation.
@@ -121,6 +124,10 @@ impl Bench {
         let records = org.store.audit_records(0, usize::MAX).unwrap();
         records.iter().filter(|(_, record)| !record.allowed).count()
     }
+}
+
+fn of_client(id: &str) -> ApiFlowRequest {
+    ApiFlowRequest { client_id: CLIENT.to_owned(), flow_id: id.to_owned() }
 }
 
 fn of(bench: &Bench, user: &UserName, org: &str) -> Result<Principal, Status> {

@@ -13,7 +13,7 @@ use super::remote_command::Question;
 use super::rows::{Format, Row, RowWriter};
 use super::{Invocation, print};
 use crate::export;
-use crate::hunts::{self, Edit, HuntRow, HuntRows, NewHunt, USUAL_HOURS};
+use crate::hunts::{self, Edit, HuntRows, NewHunt, USUAL_HOURS};
 use crate::launcher::{self, Limits, Spec};
 use crate::limits::QUERY_FLOWS;
 use crate::model::door::Door;
@@ -309,15 +309,7 @@ fn results(console: &Console, options: &Results) -> Result<()> {
     console.store.hunt(hunt)?;
     let mut writer = RowWriter::new(stdout().lock(), options.format);
     for next in HuntRows::new(console.store.clone(), hunt.clone(), options.artifact.clone()) {
-        let HuntRow { client, flow, fqdn, row } = next?;
-        let mut row: Row = serde_json::from_slice(&row).context("a stored row is damaged")?;
-        // What the server knows counts, whatever columns the agent sent.
-        for (name, text) in
-            [("FlowId", flow.as_str()), ("ClientId", client.as_str()), ("Fqdn", &fqdn)]
-        {
-            row.shift_remove(name);
-            row.insert(name.to_owned(), text.into());
-        }
+        let row = next?.object().context("a stored row is damaged")?;
         writer.row(row)?;
     }
     writer.finish().context("the standard output cannot be written")?;

@@ -1,5 +1,7 @@
 //! What a hunt brought, across its clients.
 
+use serde_json::{Map, Value};
+
 use crate::limits;
 use crate::model::hunt::Participant;
 use crate::model::id::{ArtifactName, ClientId, FlowId, HuntId};
@@ -17,6 +19,27 @@ pub struct HuntRow {
     pub fqdn: String,
     /// One JSON object in UTF-8.
     pub row: bytes::Bytes,
+}
+
+impl HuntRow {
+    /// The columns that the agent sent, and whose they are. What the server knows counts, whatever the agent calls its
+    /// columns.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn object(&self) -> Result<Map<String, Value>, StoreError> {
+        let mut row: Map<String, Value> = serde_json::from_slice(&self.row)?;
+        let own = [
+            ("FlowId", self.flow.as_str()),
+            ("ClientId", self.client.as_str()),
+            ("Fqdn", &self.fqdn),
+        ];
+        for (name, text) in own {
+            row.shift_remove(name);
+            row.insert(name.to_owned(), text.into());
+        }
+        Ok(row)
+    }
 }
 
 /// Rows of all clients of a hunt, one after the other. Holds one chunk of rows at a time and no lock.

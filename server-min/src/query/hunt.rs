@@ -9,7 +9,7 @@ use troodon_vql::{
 use super::flow::{self, artifact_name};
 use super::json::{self, dict};
 use super::{Backend, backend, fault};
-use crate::hunts::{self, HuntRow, HuntRows};
+use crate::hunts::{self, HuntRows};
 use crate::limits::{QUERY_FLOWS, QUERY_PARTICIPANTS};
 use crate::model::hunt::{Hunt, Participant};
 use crate::model::id::HuntId;
@@ -127,10 +127,7 @@ fn hunt_results(cx: &mut Context, _: &Scope, args: Args) -> Result<Box<dyn Rows>
     Ok(Box::new(Pull::new(move |cx| {
         cx.charge(1)?;
         let Some(next) = rows.next() else { return Ok(None) };
-        let HuntRow { client, flow, fqdn, row } = next.map_err(fault)?;
-        // What the server knows counts, whatever columns the agent sent.
-        let own = [("FlowId", flow.to_string()), ("ClientId", client.to_string()), ("Fqdn", fqdn)];
-        json::line_with(&row, own).map(Some)
+        Ok(Some(json::row(next.map_err(fault)?.object().map_err(fault)?)))
     })))
 }
 

@@ -42,19 +42,6 @@ pub(super) fn event(line: &[u8], client: &str, received_us: u64) -> Result<Row, 
     Ok(row(fields))
 }
 
-/// A row for a line of JSON, with these columns at its end in place of any of the same name.
-pub(super) fn line_with<const N: usize>(
-    line: &[u8],
-    own: [(&str, String); N],
-) -> Result<Row, Fault> {
-    let mut fields = fields(line)?;
-    for (name, text) in own {
-        fields.shift_remove(name);
-        fields.insert(name.to_owned(), Json::from(text));
-    }
-    Ok(row(fields))
-}
-
 fn fields(line: &[u8]) -> Result<Map<String, Json>, Fault> {
     serde_json::from_slice(line)
         .map_err(|error| Fault::error(format!("a stored row is damaged: {error}")))

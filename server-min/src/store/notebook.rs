@@ -160,9 +160,14 @@ pub(crate) fn edit_cell(db: &Connection, cell: i64, input: &str) -> Result<(), S
 
 /// Moves a cell by exchanging its place with another's, within a transaction.
 pub(crate) fn swap_cells(db: &Connection, one: &Cell, other: &Cell) -> Result<(), StoreError> {
+    place_cell(db, one.number, other.position)?;
+    place_cell(db, other.number, one.position)
+}
+
+/// Gives a cell a place, within a transaction.
+pub(crate) fn place_cell(db: &Connection, cell: i64, position: i64) -> Result<(), StoreError> {
     let mut query = db.prepare_cached("UPDATE cell SET position = ?2 WHERE number = ?1")?;
-    query.execute([one.number, other.position])?;
-    query.execute([other.number, one.position])?;
+    query.execute([cell, position])?;
     Ok(())
 }
 

@@ -66,7 +66,96 @@ impl Store {
         let next = found.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
         Ok(Page { clients: found.into_iter().map(|(_, client)| client).collect(), next })
     }
+
+    /// At most `limit` (and [`limits::PAGE`]) clients behind the first `skip` that a search finds among those that were
+    /// heard since a time, in microseconds since 1970. Its cost grows with `skip`: [`Store::search_clients`] is for those
+    /// who read on.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn search_clients_at(
+        &self,
+        search: &Search,
+        since_us: u64,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Client>, StoreError> {
+        let signed = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let (skip, limit) = (signed(skip), signed(limit.min(limits::PAGE)));
+        let since = super::signed(since_us);
+        self.read(|db| match search {
+            Search::All => {
+                let sql = format!(
+                    "SELECT {} FROM client WHERE seen_us >= ?1 ORDER BY id LIMIT ?2 OFFSET ?3",
+                    client::COLUMNS
+                );
+                let mut query = db.prepare_cached(&sql)?;
+                query.query_and_then(params![since, limit, skip], client::from_row)?.collect()
+            }
+            Search::Terms { start, end, pattern } => {
+                let sql = format!(
+                    "SELECT {} FROM client_term AS found JOIN client ON id = found.client \
+                     WHERE {FIRST_TERM} AND seen_us >= ?4 \
+                     ORDER BY found.term, found.client LIMIT ?5 OFFSET ?6",
+                    client::COLUMNS
+                );
+                let mut query = db.prepare_cached(&sql)?;
+                let asked = params![start, end, pattern, since, limit, skip];
+                query.query_and_then(asked, client::from_row)?.collect()
+            }
+        })
+    }
+
+    /// How many clients a search finds among those that were heard since a time, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn search_count(&self, search: &Search, since_us: u64) -> Result<u64, StoreError> {
+        let since = super::signed(since_us);
+        self.read(|db| {
+            let count = match search {
+                Search::All => {
+                    let sql = "SELECT count(*) FROM client WHERE seen_us >= ?1";
+                    db.prepare_cached(sql)?.query_row([since], |row| row.get(0))?
+                }
+                Search::Terms { start, end, pattern } => {
+                    let sql = "SELECT count(DISTINCT found.client) \
+                               FROM client_term AS found JOIN client ON id = found.client \
+                               WHERE found.term BETWEEN ?1 AND ?2 AND found.term GLOB ?3 AND seen_us >= ?4";
+                    let mut query = db.prepare_cached(sql)?;
+                    query.query_row(params![start, end, pattern, since], |row| row.get(0))?
+                }
+            };
+            Ok(super::unsigned(count))
+        })
+    }
+
+    /// At most `limit` of the names and labels under which a search finds clients, as people type them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn search_names(&self, search: &Search, limit: usize) -> Result<Vec<String>, StoreError> {
+        let Search::Terms { start, end, pattern } = search else {
+            return Ok(vec!["all".to_owned()]);
+        };
+        self.read(|db| {
+            let sql = "SELECT DISTINCT term FROM client_term \
+                       WHERE term BETWEEN ?1 AND ?2 AND term GLOB ?3 ORDER BY term LIMIT ?4";
+            let mut query = db.prepare_cached(sql)?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let names = query.query_map(params![start, end, pattern, limit], |row| {
+                let term: String = row.get(0)?;
+                Ok(term.strip_prefix("word:").unwrap_or(&term).to_owned())
+            })?;
+            Ok(names.collect::<Result<_, _>>()?)
+        })
+    }
 }
+
+/// Of the terms between `?1` and `?2` that fit `?3`, the first of each client.
+const FIRST_TERM: &str = "found.term BETWEEN ?1 AND ?2 AND found.term GLOB ?3 \
+     AND NOT EXISTS (SELECT 1 FROM client_term AS earlier WHERE earlier.client = found.client \
+         AND earlier.term >= ?1 AND earlier.term < found.term AND earlier.term GLOB ?3)";
 
 fn all(
     db: &Connection,
@@ -227,6 +316,32 @@ mod tests {
             assert!(!first.clients.is_empty());
             // Many times what it takes on a busy machine.
             assert!(took.as_millis() < 500, "{text:?} took {took:?}");
+            let start = Instant::now();
+            let count = store.search_count(&search, 0).unwrap();
+            let last = usize::try_from(count - 1).unwrap();
+            let page = store.search_clients_at(&search, 0, last, 100).unwrap();
+            println!("{text:?}: the last of {count} in {:?}", start.elapsed());
+            assert_eq!(page.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_place_in_the_answer_is_found_by_its_number_and_by_when_clients_were_heard() {
+        let (_folder, store) = store();
+        fill(&store, 0..50);
+        for text in ["", "web", "label:tenth", "*prod*", "host:web-4*"] {
+            let search = Search::parse(text);
+            let names = found(&store, text);
+            let count = store.search_count(&search, 0).unwrap();
+            assert_eq!(usize::try_from(count).unwrap(), names.len(), "{text}");
+            for skip in [0, 3, names.len()] {
+                let page = store.search_clients_at(&search, 0, skip, 2).unwrap();
+                let page: Vec<_> = page.into_iter().map(|client| client.host.hostname).collect();
+                assert_eq!(page, names.iter().skip(skip).take(2).cloned().collect::<Vec<_>>());
+            }
+            // Nobody was ever heard.
+            assert_eq!(store.search_count(&search, 1).unwrap(), 0);
+            assert!(store.search_clients_at(&search, 1, 0, 2).unwrap().is_empty());
         }
     }
 
