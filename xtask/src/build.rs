@@ -29,18 +29,18 @@ pub fn programs() -> Result<Programs> {
 
 /// Builds the agent for speed instead of size, with every parser.
 pub fn fast_agent() -> Result<PathBuf> {
-    build("the agent", "troodon-agent", "troodon-agent")
+    build("the agent", "troodon-agent", "troodon-agent", "release")
 }
 
 /// Builds the server.
 pub fn server() -> Result<PathBuf> {
-    build("the server", "troodon-server", "troodon")
+    build("the server", "troodon-server", "troodon", "server")
 }
 
-fn build(what: &str, package: &str, program: &str) -> Result<PathBuf> {
-    let arguments = ["build", "--package", package, "--release", "--target", MUSL_TARGET];
+fn build(what: &str, package: &str, program: &str, profile: &str) -> Result<PathBuf> {
+    let arguments = ["build", "--package", package, "--profile", profile, "--target", MUSL_TARGET];
     step::run(&format!("build {what}"), &mut step::cargo(arguments))?;
-    Ok(output("release", program))
+    Ok(output(profile, program))
 }
 
 /// The agent for routers and appliances: without the larger parsers, and with every byte counted.
