@@ -260,8 +260,8 @@ pub const FILES_KEPT: usize = 512;
 pub const HANDSHAKE_SECONDS: u64 = 10;
 /// Seconds for the head of a request, also the time that an idle connection is kept.
 pub const HEAD_SECONDS: u64 = 60;
-/// Bytes of the head of a request.
-pub const HEAD_BYTES: usize = 16 << 10;
+/// Bytes of the head of a request; each open connection keeps a buffer of this size.
+pub const HEAD_BYTES: usize = 8 << 10;
 /// Requests at a time on one HTTP/2 connection: an agent has a poll and a POST.
 pub const STREAMS: u32 = 16;
 /// Bytes that one HTTP/2 request may send ahead; a connection may send as much for each of its [`STREAMS`], so that a
