@@ -4,6 +4,7 @@
 //! key names come, a zero, an empty string and an empty list mean the same as an absent key; what an absent key
 //! stands for is said by the methods of the section that holds it.
 
+mod autocert;
 mod file;
 mod frontend;
 mod generate;
@@ -18,6 +19,7 @@ mod validate;
 mod wizard;
 mod yaml;
 
+pub use autocert::{Autocert, AutocertConfig};
 pub use file::write_private;
 pub use frontend::{DynDns, FrontendConfig, FrontendResources};
 pub use generate::{apply_merge, defaults, generate};
@@ -134,6 +136,9 @@ pub struct Config {
     pub server_type: String,
     /// A folder in which certificates from an ACME authority are kept; set means: get them.
     pub autocert_cert_cache: String,
+    /// From whom, for which names, and how; a section of this server alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autocert: Option<AutocertConfig>,
     /// From this the key is derived that hides the names of artifacts from agents.
     pub obfuscation_nonce: String,
     /// Denies, to everybody, what changes the deployment.

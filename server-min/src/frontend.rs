@@ -35,6 +35,7 @@ use troodon_core::obfuscation::Obfuscator;
 use troodon_core::rsa::aws::AwsKey;
 use troodon_proto::VqlEventTable;
 
+use crate::acme::Answers;
 use crate::limits;
 use crate::model::client::Client;
 use crate::model::id::{ClientId, FlowId};
@@ -62,6 +63,8 @@ pub struct Settings {
     pub name: String,
     /// Another certificate for TLS only, such as that of `Frontend.tls_certificate_filename`.
     pub tls: Option<Arc<Shown>>,
+    /// What an authority is answered that looks whose name this is.
+    pub answers: Option<Arc<Answers>>,
     /// `Frontend.require_client_certificates`: PEM of the authorities of which an agent must show a certificate. Its
     /// name does not matter: it opens the door, and the envelope says who came in.
     pub client_roots: Option<String>,

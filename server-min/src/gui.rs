@@ -54,6 +54,7 @@ use ipnet::IpNet;
 use tokio::sync::{Semaphore, watch};
 use troodon_vql::Interrupt;
 
+use crate::acme::Keeper;
 use crate::activity;
 use crate::certificates::Certificates;
 use crate::limits;
@@ -83,6 +84,8 @@ pub struct Settings {
     pub lockdown: bool,
     /// Certificates on whose end somebody has to look.
     pub certificates: Certificates,
+    /// Who gets the certificate, when this server does so itself.
+    pub keeper: Option<Arc<Keeper>>,
     /// What the page about the server says of the configuration: no secrets.
     pub facts: Vec<(&'static str, String)>,
 }

@@ -7,7 +7,6 @@
 
 mod claims;
 mod github;
-mod http;
 mod oidc;
 
 use std::collections::BTreeSet;
@@ -22,7 +21,7 @@ use crate::config::{ProviderConfig, ProviderKind};
 use crate::limits;
 use crate::model::id::UserName;
 use crate::model::role::Role;
-use http::Http;
+use crate::outgoing::Http;
 
 /// A server that says who people are.
 pub struct Provider {

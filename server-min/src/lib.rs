@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod acl;
+pub mod acme;
 pub mod activity;
 pub mod actor;
 pub mod api;
@@ -40,6 +41,7 @@ pub mod monitoring;
 pub mod names;
 pub mod notebooks;
 pub mod orgs;
+mod outgoing;
 pub mod password;
 pub mod permission_page;
 pub mod pki;

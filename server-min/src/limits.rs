@@ -72,6 +72,20 @@ pub const SUBJECT_BYTES: usize = 255;
 pub const PROVIDER_WORDS: usize = 200;
 /// Seconds between two looks at the files of a certificate, which another program replaces every few weeks.
 pub const CERTIFICATE_LOOK_SECONDS: u64 = 30;
+/// Seconds until an authority is asked again for a certificate after a first failure; Let's Encrypt allows five an hour.
+pub const ACME_PAUSE_SECONDS: u64 = 3600;
+/// Seconds until it is asked again at most, and at least between two certificates: Let's Encrypt gives five a week.
+pub const ACME_LONGEST_PAUSE_SECONDS: u64 = 24 * 3600;
+/// Seconds of a pause that it names and that is kept: its longest limits are those of a week.
+pub const ACME_NAMED_PAUSE_SECONDS: u64 = 7 * 24 * 3600;
+/// Seconds between two looks whether an attempt is due.
+pub const ACME_LOOK_SECONDS: u64 = 60;
+/// Seconds for one attempt, hooks included.
+pub const ACME_ORDER_SECONDS: u64 = 1800;
+/// Seconds for each step that the authority works on.
+pub const ACME_WAIT_SECONDS: u64 = 120;
+/// Seconds for a program that writes into DNS and waits until others see it.
+pub const ACME_HOOK_SECONDS: u64 = 600;
 /// Seconds for a code behind a right password.
 pub const CODE_SECONDS: u64 = 300;
 /// Codes that may be tried behind one password.

@@ -14,12 +14,15 @@ use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
 use rustix::process::{Resource, getrlimit};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use crate::acme::Answers;
 use crate::limits;
 
 /// How connections are protected.
@@ -27,6 +30,8 @@ use crate::limits;
 pub struct Tls {
     /// For every connection.
     pub config: Arc<ServerConfig>,
+    /// For those of an authority that looks whose name it is.
+    pub answers: Option<Arc<Answers>>,
 }
 
 /// A bound address, with TLS or without.
@@ -115,10 +120,21 @@ async fn connection_of(
         None => http(stream, peer, router, stop).await,
         Some(tls) => {
             let patience = Duration::from_secs(limits::HANDSHAKE_SECONDS);
-            let accepted = TlsAcceptor::from(tls.config).accept(stream);
-            let stream = timeout(patience, accepted).await??;
-            http(stream, peer, router, stop).await
+            match timeout(patience, greet(stream, &tls)).await?? {
+                Some(stream) => http(stream, peer, router, stop).await,
+                None => Ok(()),
+            }
         }
+    }
+}
+
+/// A handshake; `None` when it was all that the other side wanted.
+async fn greet(stream: TcpStream, tls: &Tls) -> io::Result<Option<TlsStream<TcpStream>>> {
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let answers = tls.answers.as_ref();
+    match answers.and_then(|answers| answers.handshake(&hello.client_hello())) {
+        Some(answer) => hello.into_stream(answer).await?.shutdown().await.map(|()| None),
+        None => hello.into_stream(Arc::clone(&tls.config)).await.map(Some),
     }
 }
 

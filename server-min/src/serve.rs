@@ -22,7 +22,7 @@ use crate::audit_log::AuditLog;
 use crate::certificates::FilesError;
 use crate::collector;
 use crate::config::{Config, ConfigError, MonitoringConfig};
-use crate::frontend::{Frontend, FrontendError, Settings, raise_file_limit, termination};
+use crate::frontend::{Bound, Frontend, FrontendError, Settings, raise_file_limit, termination};
 use crate::gui::{self, Gui};
 use crate::launcher::Launcher;
 use crate::limits;
@@ -81,6 +81,14 @@ pub enum ServeError {
         /// Why not.
         cause: std::io::Error,
     },
+    /// The address at which an authority asks cannot be bound.
+    #[error("cannot listen on {address} (autocert.http_address): {cause}")]
+    Plain {
+        /// What was to be bound.
+        address: SocketAddr,
+        /// Why not.
+        cause: std::io::Error,
+    },
     /// The API gave up.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -98,9 +106,9 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let files = tls::files(config)?;
+    let source = tls::Source::of(config)?;
     let mut settings = settings(config)?;
-    settings.tls = files.as_ref().map(|files| Arc::clone(files.shown()));
+    source.show_in(&mut settings);
     let (mut repository, mut faults) = Repository::of(config)?;
     let store = Store::open(config.datastore.location.as_ref())?;
     store.seal(Seal::of(config.frontend.private_key.expose())?)?;
@@ -124,7 +132,8 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let services = Services { orgs: Arc::clone(&orgs), acl: acl.clone(), registry };
     let events = server_monitoring::Runner::new(services.clone());
     let collector = collector::Runner::new(services.clone());
-    let pages = gui_settings(config, &settings)?;
+    let mut pages = gui_settings(config, &settings)?;
+    pages.keeper.clone_from(&source.keeper);
     follow_audit(config, &orgs)?;
     follow_definitions(Arc::clone(&launcher), store.clone())?;
     raise_file_limit();
@@ -137,10 +146,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let is_shared = tls::is_shared(config, settings.bind, pages.bind)?;
     let bound = Frontend::bind_all(settings, store.clone(), orgs).await?;
     let (bound, pages) = match is_shared {
-        true => {
-            let guest = Gui::guest(pages, !config.gui.use_plain_http, services.clone());
-            (bound.with_guests(guest.router()), Pages::Guest(guest))
-        }
+        true => Pages::beside(bound, config, pages, services.clone()),
         false => (bound, Pages::Own(bind_pages(pages, services.clone()).await?)),
     };
     let api = api::Bound::bind(&api_settings(config)?, services).await?;
@@ -157,9 +163,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         tell.send_replace(true);
     };
     let leaving = tokio::spawn(follow_exits(acl));
-    if let Some(files) = files {
-        tokio::spawn(files.follow(told.clone()));
-    }
+    source.follow(config, &told).await?;
     let switch = Interrupt::new();
     let queries = [events.start(switch.clone())?, collector.start(switch.clone())?];
     let api = tokio::spawn(api.serve());
@@ -211,6 +215,17 @@ enum Pages {
 }
 
 impl Pages {
+    /// At the address of agents.
+    fn beside(
+        bound: Bound,
+        config: &Config,
+        settings: gui::Settings,
+        services: Services,
+    ) -> (Bound, Self) {
+        let guest = Gui::guest(settings, !config.gui.use_plain_http, services);
+        (bound.with_guests(guest.router()), Self::Guest(guest))
+    }
+
     const fn address(&self, of_agents: SocketAddr) -> SocketAddr {
         match self {
             Self::Own(bound) => bound.address(),
@@ -332,6 +347,7 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
         key_pem: Zeroizing::new(pem.to_owned()),
         name: client.server_name().to_owned(),
         tls: None,
+        answers: None,
         client_roots: frontend.require_client_certificates.then(|| tls::client_roots(client)),
         plain_http: frontend.use_plain_http,
         proxy_header: header("Frontend.proxy_header", &frontend.proxy_header)?,
@@ -372,6 +388,7 @@ fn gui_settings(config: &Config, frontend: &Settings) -> Result<gui::Settings, S
         session: Duration::from_secs(minutes.saturating_mul(60)),
         lockdown: config.lockdown,
         certificates: tls::certificates(config, frontend),
+        keeper: None,
         facts: facts(config),
     })
 }
@@ -379,10 +396,13 @@ fn gui_settings(config: &Config, frontend: &Settings) -> Result<gui::Settings, S
 /// What the page about the server says of the configuration.
 fn facts(config: &Config) -> Vec<(&'static str, String)> {
     let Config { frontend, client, gui, logging, .. } = config;
-    let tls = match (frontend.use_plain_http, frontend.tls_certificate_filename.is_empty()) {
-        (true, _) => "none: plain HTTP, a proxy has to end TLS",
-        (false, true) => "the internal authority's certificate, pinned by agents",
-        (false, false) => "a certificate from files",
+    let tls = match () {
+        () if frontend.use_plain_http => "none: plain HTTP, a proxy has to end TLS",
+        () if !config.autocert_cert_cache.is_empty() => "a certificate that the server gets (ACME)",
+        () if frontend.tls_certificate_filename.is_empty() => {
+            "the internal authority's certificate, pinned by agents"
+        }
+        () => "a certificate from files",
     };
     let given = |text: &str, nothing: &str| if text.is_empty() { nothing } else { text }.to_owned();
     vec![

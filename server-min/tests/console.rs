@@ -276,16 +276,23 @@ fn the_server_runs_beside_commands_until_it_is_told_to_stop() {
 fn the_server_refuses_to_give_less_than_the_configuration_asks_for() {
     let bench = Bench::new();
     let config = std::fs::read_to_string(&bench.config).unwrap();
-    let asking: String = config
-        .lines()
-        .filter(|line| !line.starts_with("autocert_cert_cache"))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    std::fs::write(&bench.config, format!("{asking}autocert_cert_cache: /srv\n")).unwrap();
-    let done = bench.run(&["frontend"]);
-    assert!(!done.status.success());
-    let said = text(&done.stderr);
-    assert!(said.contains("autocert_cert_cache: this server does not support it; get"), "{said}");
+    for (asked, why) in [
+        ("Frontend:\n", "Frontend.run_as_user: this server does not support it; let"),
+        ("autocert_cert_cache:", "Frontend.hostname: `localhost` is no name that an authority"),
+    ] {
+        let asking = match asked {
+            "Frontend:\n" => config.replace(asked, "Frontend:\n  run_as_user: troodon\n"),
+            key => {
+                config.lines().filter(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n")
+                    + "\nautocert_cert_cache: /srv\n"
+            }
+        };
+        std::fs::write(&bench.config, asking).unwrap();
+        let done = bench.run(&["frontend"]);
+        assert!(!done.status.success());
+        let said = text(&done.stderr);
+        assert!(said.contains(why), "{said}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 )]
 
 use sha2::{Digest, Sha256};
+use troodon_server::acme::Challenge;
 use troodon_server::config::{Wizard, WizardOutcome, generate};
 
 /// The outcome of these answers, one line each.
@@ -67,10 +68,29 @@ fn a_certificate_from_elsewhere_is_named_by_its_files() {
 }
 
 #[test]
-fn what_the_server_would_refuse_is_not_offered() {
+fn a_certificate_of_its_own_getting_is_for_agents_and_people_at_one_address() {
     let mut answers = FIRST;
     answers[0] = "autocert";
-    assert!(answer(&answers).is_err());
+    let rest = ["localhost", "troodon.example.org", "", "", "", "", "", "ann", "secret", "", ""];
+    let config = generate(answer(&[&answers[..], &rest].concat()).unwrap().config).unwrap();
+    config.check_server().unwrap();
+    assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+    assert_eq!(config.client.server_urls, ["https://troodon.example.org/"]);
+    assert_eq!(config.gui.public_url, "https://troodon.example.org/app/index.html");
+    assert_eq!((config.frontend.bind_port, config.gui.bind_port), (443, 443));
+    assert_eq!(config.gui.bind_address, config.frontend.bind_address);
+    assert!(!config.client.use_self_signed_ssl && config.autocert.is_none());
+    let settings = config.autocert().unwrap().unwrap().settings;
+    assert_eq!(settings.folder.to_str().unwrap(), "/srv/t/acme");
+    assert_eq!(settings.names, ["troodon.example.org"]);
+
+    let rest = ["h.example", "", "8443", "8889", "dns-01", "", "/bin/hook", "a@h.example", "", ""];
+    let config = generate(answer(&[&answers[..], &rest].concat()).unwrap().config).unwrap();
+    config.check_server().unwrap();
+    assert_eq!(config.gui.bind_address, "127.0.0.1");
+    let settings = config.autocert().unwrap().unwrap().settings;
+    assert_eq!(settings.contact, ["mailto:a@h.example"]);
+    assert_eq!(settings.challenge, Challenge::Dns { hook: "/bin/hook".into() });
 }
 
 #[test]
@@ -81,7 +101,7 @@ fn single_sign_on_asks_for_the_provider_and_for_no_passwords() {
     let file = file.to_str().unwrap();
     let mut answers = FIRST;
     answers[0] = "oauth_sso";
-    let network = ["h.example", "", "", "443", file, file];
+    let network = ["h.example", "", "", "443", "files", file, file];
     let tenant = "8f14e45f-ceea-467f-9a5b-0123456789ab";
     for (kind, further, path) in [
         ("google", vec![], "google"),
@@ -100,6 +120,11 @@ fn single_sign_on_asks_for_the_provider_and_for_no_passwords() {
         assert_eq!(config.gui.initial_users[0].name, "ann@example.org");
         assert!(config.gui.initial_users[0].password_hash.is_empty());
     }
+    let network = ["h.example", "", "", "443", "autocert", "http-01", ""];
+    let rest = [&answers[..], &network, &["google", "id", "secret", "", ""]].concat();
+    let config = generate(answer(&rest).unwrap().config).unwrap();
+    config.check_server().unwrap();
+    assert_eq!(config.autocert().unwrap().unwrap().settings.challenge, Challenge::Http);
 }
 
 /// Every way through the questions ends in a configuration with which the server starts.

@@ -11,12 +11,6 @@ impl Config {
         let Self { frontend, .. } = self;
         let asked = [
             (
-                "autocert_cert_cache",
-                !self.autocert_cert_cache.is_empty(),
-                "get a certificate with another program (certbot, for example), name its files in \
-                 Frontend.tls_certificate_filename and tls_private_key_filename, and remove this key",
-            ),
-            (
                 "Frontend.dyn_dns",
                 frontend.dyn_dns.as_ref().is_some_and(|service| !service.kind.is_empty()),
                 "let another program keep the DNS name up to date (ddclient, for example), and remove this key",
@@ -58,6 +52,10 @@ impl Config {
                 self.sign_on().is_ok_and(|chosen| chosen.trusts_unverified_addresses()),
                 "GUI.authenticator.claims.allow_unverified_email: the provider lets people claim addresses of others",
             ),
+            (
+                self.asks_at_443() && frontend.port() != 443,
+                "autocert: the authority asks at port 443, which has to lead to Frontend.bind_port",
+            ),
             (!gui.reverse_proxy.is_empty(), "GUI.reverse_proxy has no effect"),
             (
                 !frontend.initial_server_artifacts.is_empty(),
@@ -79,14 +77,12 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_named_with_what_to_do() {
-        let mut config = Config { autocert_cert_cache: "/srv".into(), ..Config::default() };
+        let dyn_dns = Some(DynDns { kind: "noip".into(), ..DynDns::default() });
+        let mut config = Config::default();
+        config.frontend.dyn_dns = dyn_dns;
         let error = config.check_supported().unwrap_err().to_string();
-        assert!(error.starts_with("autocert_cert_cache: this server does not"), "{error}");
-        assert!(error.contains("tls_certificate_filename"), "{error}");
-        config.autocert_cert_cache.clear();
-        config.frontend.dyn_dns = Some(DynDns { kind: "noip".into(), ..DynDns::default() });
-        let error = config.check_supported().unwrap_err().to_string();
-        assert!(error.starts_with("Frontend.dyn_dns: "), "{error}");
+        assert!(error.starts_with("Frontend.dyn_dns: this server does not"), "{error}");
+        assert!(error.contains("ddclient"), "{error}");
         config.frontend.dyn_dns = Some(DynDns::default());
         config.check_supported().unwrap();
     }

@@ -46,6 +46,7 @@ impl Config {
         }
         self.gui.allowed()?;
         self.sign_on()?;
+        self.autocert()?;
         one_of(
             "Logging.remote_syslog_protocol",
             &self.logging.remote_syslog_protocol,

@@ -6,8 +6,9 @@ use std::io::{self, BufRead, Write};
 
 use sha2::{Digest, Sha256};
 
+use super::autocert::is_public;
 use super::generate::{DATA_FOLDER, defaults};
-use super::{Authenticator, Config, ConfigError, InitialUser, Secret};
+use super::{Authenticator, AutocertConfig, Config, ConfigError, InitialUser, Secret};
 use crate::limits::{WIZARD_TRIES, WIZARD_USERS};
 
 /// Asks on `output`, reads lines from `input`.
@@ -28,6 +29,8 @@ pub struct WizardOutcome {
 enum Deployment {
     /// Agents trust the internal authority and nobody else.
     SelfSigned,
+    /// TLS has a certificate of a public authority, which the server gets and renews.
+    Autocert,
     /// TLS has a certificate of a public authority, which another program renews.
     GivenCertificate,
     /// The same, and people sign in through an identity provider.
@@ -56,15 +59,16 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
     fn server(&mut self, config: &mut Config) -> Result<Deployment, ConfigError> {
         self.say(
             "self_signed: agents trust an authority of their own, and nobody else.\n\
-             given_certificate: TLS shows a certificate of a public authority, which another program gets and renews \
-             (certbot, for example).\n\
-             oauth_sso: the same, and people sign in through an identity provider.\n\
-             This server gets no certificates by itself (ACME).\n",
+             autocert: TLS shows a certificate of Let's Encrypt, which the server gets and renews; you agree to the terms \
+             of <https://letsencrypt.org/repository/>.\n\
+             given_certificate: TLS shows a certificate of a public authority, which another program gets and renews.\n\
+             oauth_sso: one of these two, and people sign in through an identity provider.\n",
         )?;
-        let types = ["self_signed", "given_certificate", "oauth_sso"];
+        let types = ["self_signed", "autocert", "given_certificate", "oauth_sso"];
         let deployment = match self.choice("Type of deployment", &types)? {
-            1 => Deployment::GivenCertificate,
-            2 => Deployment::SingleSignOn,
+            1 => Deployment::Autocert,
+            2 => Deployment::GivenCertificate,
+            3 => Deployment::SingleSignOn,
             _ => Deployment::SelfSigned,
         };
         let systems = ["linux", "windows", "darwin"];
@@ -89,24 +93,71 @@ impl<R: BufRead, W: Write> Wizard<R, W> {
     }
 
     fn network(&mut self, config: &mut Config, deployment: Deployment) -> Result<(), ConfigError> {
-        let host = self.text("Public DNS name of the server", "localhost", dns_name)?;
+        let host = match deployment {
+            Deployment::Autocert => self.text("Public DNS name of the server", "", public_name)?,
+            _ => self.text("Public DNS name of the server", "localhost", dns_name)?,
+        };
         let scheme = if self.yes("Use websockets")? { "wss" } else { "https" };
         let usual = if deployment == Deployment::SelfSigned { 8000 } else { 443 };
         let frontend = self.port("Port for agents", usual)?;
-        let gui = self.port("Port for the web pages", 8889)?;
+        let usual = if deployment == Deployment::Autocert { 443 } else { 8889 };
+        let gui = self.port("Port for the web pages", usual)?;
+        if gui == frontend {
+            // One listener for agents and people.
+            config.gui.bind_address.clone_from(&config.frontend.bind_address);
+        }
         if deployment != Deployment::SelfSigned {
             config.client.use_self_signed_ssl = false;
-            let frontend = &mut config.frontend;
-            frontend.tls_certificate_filename =
-                self.text("File of the certificate", "", readable)?;
-            frontend.tls_private_key_filename =
-                self.text("File of its private key", "", readable)?;
+            self.certificate(config, deployment, &host)?;
         }
         config.client.server_urls = vec![format!("{scheme}://{host}{}/", shown_port(frontend))];
         config.gui.public_url = format!("https://{host}{}/app/index.html", shown_port(gui));
         config.frontend.bind_port = frontend;
         config.gui.bind_port = gui;
         config.frontend.hostname = host;
+        Ok(())
+    }
+
+    fn certificate(
+        &mut self,
+        config: &mut Config,
+        deployment: Deployment,
+        host: &str,
+    ) -> Result<(), ConfigError> {
+        let is_own = match deployment {
+            Deployment::Autocert => true,
+            Deployment::SingleSignOn if is_public(host) => {
+                self.choice("The certificate comes from", &["files", "autocert"])? == 1
+            }
+            _ => false,
+        };
+        if !is_own {
+            let frontend = &mut config.frontend;
+            frontend.tls_certificate_filename =
+                self.text("File of the certificate", "", readable)?;
+            frontend.tls_private_key_filename =
+                self.text("File of its private key", "", readable)?;
+            return Ok(());
+        }
+        self.say(
+            "tls-alpn-01: the authority connects to port 443 of this server, and nothing else is needed.\n\
+             http-01: it connects to port 80.\n\
+             dns-01: it looks into DNS, where a program of yours writes what it looks for.\n",
+        )?;
+        let challenges = ["tls-alpn-01", "http-01", "dns-01"];
+        let chosen = self.choice("How the authority sees whose name it is", &challenges)?;
+        let challenge = challenges.get(chosen).copied().unwrap_or_default().to_owned();
+        let mut autocert = AutocertConfig { challenge, ..AutocertConfig::default() };
+        if autocert.challenge == "dns-01" {
+            autocert.hook = self.text("Program that writes into DNS", "", needed)?;
+        }
+        let mail = self.text("Mail address for the authority (empty for none)", "", any)?;
+        autocert.contact =
+            if mail.is_empty() { Vec::new() } else { vec![format!("mailto:{mail}")] };
+        // A section without anything in it would only keep Velociraptor from reading the file.
+        let is_usual = autocert.challenge == "tls-alpn-01" && autocert.contact.is_empty();
+        config.autocert = (!is_usual).then_some(autocert);
+        config.autocert_cert_cache = format!("{}/acme", config.datastore.location);
         Ok(())
     }
 
@@ -236,6 +287,14 @@ fn needed(answer: &str) -> Result<(), &'static str> {
 fn dns_name(answer: &str) -> Result<(), &'static str> {
     let sound = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
     if answer.bytes().all(sound) { Ok(()) } else { Err("use letters, digits, dots and hyphens") }
+}
+
+fn public_name(answer: &str) -> Result<(), &'static str> {
+    if is_public(answer) {
+        Ok(())
+    } else {
+        Err("a name that others find in DNS, as troodon.example.org")
+    }
 }
 
 fn issuer(answer: &str) -> Result<(), &'static str> {

@@ -44,7 +44,7 @@ fn config(settings: &Settings, client_roots: Option<&str>) -> Result<Tls, Fronte
         None => Arc::new(Shown::new(&settings.certificate, &settings.key_pem)?),
     };
     let config = server_tls(&TlsWishes { shown, client_roots, protocols: &["h2", "http/1.1"] })?;
-    Ok(Tls { config })
+    Ok(Tls { config, answers: settings.answers.clone() })
 }
 
 /// The configuration for every connection of a listener.

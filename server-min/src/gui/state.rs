@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::page::{self, Frame};
 use super::time::Moment;
 use super::visitor::Visitor;
+use crate::acme::{Keeper, Report};
 use crate::activity::{self, Sample};
 use crate::limits;
 use crate::model::door::Door;
@@ -22,9 +23,26 @@ struct Show {
     /// What the configuration says, for people.
     facts: Vec<(&'static str, String)>,
     certificates: Vec<(&'static str, Moment, &'static str)>,
+    /// How it goes with the authority.
+    authority: Option<Authority>,
     disk: Option<Disk>,
     now: Sample,
     denied: String,
+}
+
+/// The authority of which this server gets its certificate.
+struct Authority {
+    is_there: bool,
+    next: Moment,
+    failures: u32,
+    why: String,
+}
+
+impl Authority {
+    fn of(keeper: &Keeper) -> Self {
+        let Report { is_there, next_us, attempts } = keeper.report();
+        Self { is_there, next: Moment(next_us), failures: attempts.failures, why: attempts.why }
+    }
 }
 
 pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
@@ -36,6 +54,7 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
             version: env!("CARGO_PKG_VERSION"),
             facts: settings.facts.clone(),
             certificates: certificates.map(|(what, end)| (what, Moment(end), left(end))).collect(),
+            authority: settings.keeper.as_deref().map(Authority::of),
             disk: visitor.root().disk().ok(),
             now: activity::now(visitor.root())?,
             denied: visitor.acl().denied_to_all().to_string(),

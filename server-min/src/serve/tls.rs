@@ -3,19 +3,74 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::certificates::{Certificates, Files, FilesError};
+use tokio::sync::watch;
+
+use super::ServeError;
+use crate::acme::{Keeper, Plain};
+use crate::certificates::{Certificates, Files};
 use crate::config::{ClientConfig, Config, ConfigError};
-use crate::frontend::Settings;
+use crate::frontend::{Settings, Shown};
 use crate::pki;
 
-/// The certificate from files, when there is one.
-pub(super) fn files(config: &Config) -> Result<Option<Files>, FilesError> {
-    let frontend = &config.frontend;
-    if frontend.tls_certificate_filename.is_empty() {
-        return Ok(None);
+/// Where the certificate of TLS comes from, when it is not the internal one.
+#[derive(Default)]
+pub(super) struct Source {
+    files: Option<Files>,
+    pub(super) keeper: Option<Arc<Keeper>>,
+    /// Where an authority asks over HTTP.
+    plain: Option<SocketAddr>,
+}
+
+impl Source {
+    /// What the configuration says.
+    pub(super) fn of(config: &Config) -> Result<Self, ServeError> {
+        let frontend = &config.frontend;
+        let mut source = Self::default();
+        if !frontend.tls_certificate_filename.is_empty() {
+            let key = frontend.tls_private_key_filename.clone().into();
+            let files = Files::open(frontend.tls_certificate_filename.clone().into(), key)?;
+            source.files = Some(files);
+        }
+        if let Some(autocert) = config.autocert()? {
+            // What is shown until the authority has given one.
+            let own = Shown::new(&frontend.certificate, frontend.private_key.expose())?;
+            source.keeper = Some(Arc::new(Keeper::open(autocert.settings, own)?));
+            source.plain = autocert.plain;
+        }
+        Ok(source)
     }
-    let key = frontend.tls_private_key_filename.clone().into();
-    Files::open(frontend.tls_certificate_filename.clone().into(), key).map(Some)
+
+    /// Lets the frontend show it.
+    pub(super) fn show_in(&self, settings: &mut Settings) {
+        settings.tls = self.files.as_ref().map(|files| Arc::clone(files.shown()));
+        if let Some(keeper) = &self.keeper {
+            settings.tls = Some(Arc::clone(keeper.shown()));
+            settings.answers = Some(Arc::clone(keeper.answers()));
+        }
+    }
+
+    /// Follows files, gets and renews, until the server stops.
+    pub(super) async fn follow(
+        self,
+        config: &Config,
+        told: &watch::Receiver<bool>,
+    ) -> Result<(), ServeError> {
+        if let Some(files) = self.files {
+            tokio::spawn(files.follow(told.clone()));
+        }
+        let Some(keeper) = self.keeper else { return Ok(()) };
+        if let Some(address) = self.plain {
+            let elsewhere = match config.gui.public_url.as_str() {
+                "" => format!("https://{}/", config.frontend.hostname),
+                public => public.to_owned(),
+            };
+            let bound = Plain::bind(address, Arc::clone(keeper.answers()), elsewhere).await;
+            let bound = bound.map_err(|cause| ServeError::Plain { address, cause })?;
+            tokio::spawn(bound.serve(told.clone()));
+        }
+        tokio::spawn(keeper.run(told.clone()));
+        Ok(())
+    }
 }
 
 /// The certificates that people look after. One that cannot be read has been complained about before.
@@ -26,7 +81,11 @@ pub(super) fn certificates(config: &Config, frontend: &Settings) -> Certificates
     ];
     let fixed = all.into_iter().filter_map(|(what, pem)| Some((what, pki::end_us(pem)?))).collect();
     let shown = frontend.tls.as_ref();
-    let shown = shown.map(|shown| ("TLS (Frontend.tls_certificate_filename)", Arc::clone(shown)));
+    let what = match config.autocert_cert_cache.is_empty() {
+        true => "TLS (Frontend.tls_certificate_filename)",
+        false => "TLS (autocert_cert_cache)",
+    };
+    let shown = shown.map(|shown| (what, Arc::clone(shown)));
     Certificates { fixed, shown }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use troodon_core::obfuscation::Obfuscator;
 use troodon_core::rsa::aws::AwsKey;
 use troodon_proto::{FlowRequest, VqlCollectorArgs, VqlEventTable, VqlRequest};
+use troodon_server::acme::Answers;
 use troodon_server::frontend::{Frontend, Hooks, Settings, Shown};
 use troodon_server::model::client::Client;
 use troodon_server::model::flow::NewFlow;
@@ -46,6 +47,7 @@ pub struct Wishes {
     pub recruits: bool,
     pub enrolments_per_second: u32,
     pub shown: Option<Arc<Shown>>,
+    pub answers: Option<Arc<Answers>>,
 }
 
 impl Default for Wishes {
@@ -62,6 +64,7 @@ impl Default for Wishes {
             recruits: true,
             enrolments_per_second: 1000,
             shown: None,
+            answers: None,
         }
     }
 }
@@ -161,6 +164,7 @@ pub fn settings(deployment: &Deployment, wishes: Wishes) -> Settings {
         key_pem: key_pem.to_owned().into(),
         name: NAME.to_owned(),
         tls: wishes.shown,
+        answers: wishes.answers,
         client_roots: wishes.client_roots,
         plain_http: wishes.plain_http,
         proxy_header: None,

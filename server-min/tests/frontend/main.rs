@@ -7,7 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod acme;
 mod agent;
+mod authority;
 mod bench;
 mod certificates;
 mod collections;
@@ -17,6 +19,7 @@ mod events;
 mod exports;
 mod hunts;
 mod orgs;
+mod pebble;
 mod polls;
 mod recorded;
 mod rogue;

@@ -76,6 +76,7 @@ impl Bench {
             session: Duration::from_secs(3_600),
             lockdown: false,
             certificates: Certificates::default(),
+            keeper: None,
             facts: Vec::new(),
         };
         change(&mut settings);

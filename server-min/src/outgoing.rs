@@ -1,4 +1,4 @@
-//! Requests to providers: bounded in time and size, over TLS, and never led elsewhere.
+//! Requests to other servers: bounded in time and size, over TLS, and never led elsewhere.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,19 +20,20 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::config::is_safe;
+use crate::identity::words;
 use crate::limits;
 
-/// Speaks with one provider.
-pub(super) struct Http {
+/// Speaks with one server, or one that it names.
+pub(crate) struct Http {
     tls: TlsConnector,
-    /// The provider is on this machine, and has no TLS.
+    /// The server is on this machine, and has no TLS.
     may_be_plain: bool,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HttpError {
-    /// The provider named an address that it may not name.
+pub(crate) enum HttpError {
+    /// The server named an address that it may not name.
     #[error("`{0}` is not called: only addresses with https:// are")]
     Address(String),
     /// It takes too long.
@@ -59,29 +60,29 @@ pub(super) enum HttpError {
 }
 
 impl Http {
-    pub(super) fn new(tls: Arc<ClientConfig>, may_be_plain: bool) -> Self {
+    pub(crate) fn new(tls: Arc<ClientConfig>, may_be_plain: bool) -> Self {
         Self { tls: TlsConnector::from(tls), may_be_plain }
     }
 
     /// Whether this server, and browsers that it sends, go there.
-    pub(super) fn goes_to(&self, url: &str) -> bool {
+    pub(crate) fn goes_to(&self, url: &str) -> bool {
         is_safe(url) && (self.may_be_plain || url.starts_with("https://"))
     }
 
     /// A request. An answer that leads elsewhere is an answer like others: nobody follows.
-    async fn answer(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    pub(crate) async fn answer(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let patience = Duration::from_secs(limits::PROVIDER_SECONDS);
         timeout(patience, self.exchange(request)).await.map_err(|_| HttpError::Late)?
     }
 
     /// A JSON object that is shown to the holder of a token.
-    pub(super) async fn object(
+    pub(crate) async fn object(
         &self,
         url: &str,
         token: &str,
     ) -> Result<Map<String, Value>, HttpError> {
         let mut request = HttpRequest::new(Vec::new());
-        *request.uri_mut() = url.parse().map_err(|_| HttpError::Address(super::words(url)))?;
+        *request.uri_mut() = url.parse().map_err(|_| HttpError::Address(words(url)))?;
         let mut bearer =
             HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| HttpError::Token)?;
         bearer.set_sensitive(true);
@@ -96,7 +97,7 @@ impl Http {
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let url = request.uri().to_string();
-        let refused = || HttpError::Address(super::words(&url));
+        let refused = || HttpError::Address(words(&url));
         if !self.goes_to(&url) {
             return Err(refused());
         }
@@ -130,7 +131,7 @@ where
     // It ends with the sender and the body, whichever way this function does.
     tokio::spawn(connection);
     let (mut head, body) = request.into_parts();
-    let refused = || HttpError::Address(super::words(&head.uri.to_string()));
+    let refused = || HttpError::Address(words(&head.uri.to_string()));
     let host = head.uri.authority().map(|all| HeaderValue::from_str(all.as_str()));
     let host = host.and_then(Result::ok).ok_or_else(refused)?;
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
