@@ -109,6 +109,7 @@ async fn a_real_authority_gives_certificates_by_each_challenge_and_renews_them()
     stop.send(true).unwrap();
     running.await.unwrap();
     alpn.attempt().await.unwrap();
+    assert_eq!(alpn.report().attempts.why, "");
     let second = shown_by(server.address, &kept("alpn")).await.unwrap();
     assert_ne!(first, second, "renewed while the frontend goes on");
     for (keeper, name) in [(&http, "http"), (&dns, "dns")] {

@@ -80,8 +80,8 @@ impl Pebble {
         let mut pebble = Command::new(&program);
         pebble.arg("-config").arg(&config);
         pebble.args(["-dnsserver", &format!("127.0.0.1:{}", self.names)]);
-        // Every fifth nonce is refused, and each name has to be shown each time.
-        pebble.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "20");
+        // Nothing is left to chance, and each name has to be shown each time.
+        pebble.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "0");
         pebble.env("PEBBLE_AUTHZREUSE", "0");
         let mut names = Command::new(format!("{program}-challtestsrv"));
         names.args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""]);
