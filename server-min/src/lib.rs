@@ -23,6 +23,7 @@ pub mod config;
 mod damaged;
 pub mod entropy;
 pub mod events;
+pub mod expiry;
 pub mod export;
 pub mod flows;
 pub mod frontend;

@@ -116,8 +116,12 @@ pub const TABLE_SCAN_BYTES: usize = 16 << 20;
 pub const ACTIVITY_SECONDS: u64 = 600;
 /// Samples that are kept: eight days, one more than a week.
 pub const ACTIVITY_SAMPLES: usize = 1_152;
-/// Days before the end of a certificate from which on pages warn of it.
-pub const EXPIRY_WARNING_DAYS: u64 = 30;
+/// Days before the end of a certificate at which the log tells of it; pages do from the first on.
+pub const EXPIRY_DAYS: [u64; 3] = [90, 30, 7];
+/// The same for one that another program replaces, often a month before its end.
+pub const RENEWED_EXPIRY_DAYS: [u64; 2] = [21, 7];
+/// Seconds between two looks at them.
+pub const EXPIRY_LOOK_SECONDS: u64 = 3_600;
 /// Columns of a table on a page; the download has all.
 pub const COLUMNS_PER_PAGE: usize = 64;
 /// Characters of a cell on a page; the download has all.

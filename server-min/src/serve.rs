@@ -22,6 +22,7 @@ use crate::audit_log::AuditLog;
 use crate::certificates::FilesError;
 use crate::collector;
 use crate::config::{Config, ConfigError, MonitoringConfig};
+use crate::expiry;
 use crate::frontend::{Bound, Frontend, FrontendError, Settings, raise_file_limit, termination};
 use crate::gui::{self, Gui};
 use crate::launcher::Launcher;
@@ -143,6 +144,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         certificates: pages.certificates.clone(),
         lockdown: config.lockdown,
     };
+    let certificates = pages.certificates.clone();
     let is_shared = tls::is_shared(config, settings.bind, pages.bind)?;
     let bound = Frontend::bind_all(settings, store.clone(), orgs).await?;
     let (bound, pages) = match is_shared {
@@ -164,6 +166,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     };
     let leaving = tokio::spawn(follow_exits(acl));
     source.follow(config, &told).await?;
+    tokio::spawn(expiry::follow(certificates, told.clone()));
     let switch = Interrupt::new();
     let queries = [events.start(switch.clone())?, collector.start(switch.clone())?];
     let api = tokio::spawn(api.serve());

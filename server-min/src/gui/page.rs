@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, heade
 
 use super::time::Moment;
 use super::visitor::Visitor;
-use crate::limits;
+use crate::expiry;
 use crate::model::door::Door;
 use crate::store::now_us;
 
@@ -112,16 +112,11 @@ fn links(visitor: &Visitor) -> Vec<Link> {
 }
 
 fn ending(visitor: &Visitor) -> Vec<(&'static str, Moment)> {
-    let certificates = visitor.settings().certificates.ends();
-    let days = limits::EXPIRY_WARNING_DAYS.saturating_mul(86_400_000_000);
-    let soon = now_us().saturating_add(days);
-    let ending = certificates.iter().filter(|(_, end_us)| *end_us < soon);
-    let ending: Vec<_> = ending.map(|(what, end_us)| (*what, Moment(*end_us))).collect();
-    if ending.is_empty() || !visitor.actor_in_root().may(Door::ShowUsers) {
-        Vec::new()
-    } else {
-        ending
+    let endings = expiry::endings(&visitor.settings().certificates, now_us());
+    if endings.is_empty() || !visitor.actor_in_root().may(Door::ShowUsers) {
+        return Vec::new();
     }
+    endings.iter().map(|ending| (ending.what, Moment(ending.end_us))).collect()
 }
 
 /// A page that says why there is no other.

@@ -10,7 +10,7 @@ use super::time::Moment;
 use super::visitor::Visitor;
 use crate::acme::{Keeper, Report};
 use crate::activity::{self, Sample};
-use crate::limits;
+use crate::expiry::{self, Ending};
 use crate::model::door::Door;
 use crate::store::now_us;
 use crate::store::statistics::Disk;
@@ -50,10 +50,13 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
         visitor.actor_in_root().enter(Door::ShowUsers, serde_json::json!({}))?;
         let settings = visitor.settings();
         let certificates = settings.certificates.ends().into_iter();
+        let endings = expiry::endings(&settings.certificates, now_us());
         let show = Show {
             version: env!("CARGO_PKG_VERSION"),
             facts: settings.facts.clone(),
-            certificates: certificates.map(|(what, end)| (what, Moment(end), left(end))).collect(),
+            certificates: certificates
+                .map(|(what, end)| (what, Moment(end), left(&endings, what)))
+                .collect(),
             authority: settings.keeper.as_deref().map(Authority::of),
             disk: visitor.root().disk().ok(),
             now: activity::now(visitor.root())?,
@@ -66,11 +69,10 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
 }
 
 /// Whether a certificate lasts.
-fn left(end_us: u64) -> &'static str {
-    let soon = limits::EXPIRY_WARNING_DAYS.saturating_mul(86_400_000_000);
-    match end_us.checked_sub(now_us()) {
-        None => "over",
-        Some(left) if left < soon => "ends soon",
-        Some(_) => "valid",
+fn left(endings: &[Ending], what: &str) -> &'static str {
+    match endings.iter().find(|ending| ending.what == what) {
+        None => "valid",
+        Some(Ending { stage: 0, .. }) => "over",
+        Some(_) => "ends soon",
     }
 }
