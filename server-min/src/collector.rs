@@ -1,7 +1,8 @@
 //! Runs the collections of the server itself: SERVER artifacts, each with the rights of whoever asked for it.
 //!
 //! They wait in the store of their organisation until a thread is free. What ran when the process ended is not begun again,
-//! because nobody knows what of it has happened: its log says so.
+//! because nobody knows what of it has happened: its log says so. What nobody has begun in its time is ended here, also what
+//! waits for a client.
 
 mod run;
 mod uploads;
@@ -9,11 +10,12 @@ mod uploads;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use troodon_vql::Interrupt;
 
-use crate::limits::{QUERY_NAP_MS, SERVER_COLLECTIONS, WATCH_LIST_MS};
+use crate::flows;
+use crate::limits::{EXPIRY_LOOK_SECONDS, QUERY_NAP_MS, SERVER_COLLECTIONS, WATCH_LIST_MS};
 use crate::model::id::OrgId;
 use crate::orgs::Org;
 use crate::services::Services;
@@ -27,6 +29,8 @@ pub struct Runner {
     /// Organisations whose queues are followed: what ran there before is ended.
     known: BTreeSet<OrgId>,
     running: Vec<Running>,
+    /// When it is looked again whether collections have expired.
+    expiry_due: Instant,
 }
 
 /// One collection on its thread.
@@ -38,8 +42,9 @@ struct Running {
 impl Runner {
     /// None runs yet.
     #[must_use]
-    pub const fn new(services: Services) -> Self {
-        Self { services, known: BTreeSet::new(), running: Vec::new() }
+    pub fn new(services: Services) -> Self {
+        let (known, running) = (BTreeSet::new(), Vec::new());
+        Self { services, known, running, expiry_due: Instant::now() }
     }
 
     /// Runs what is queued until `stop` is set, on a thread of its own.
@@ -70,6 +75,10 @@ impl Runner {
     /// Begins what waits, while there are threads for it; each organisation in turn.
     fn look(&mut self) -> Result<(), StoreError> {
         self.running.retain(|one| !one.thread.is_finished());
+        if Instant::now() >= self.expiry_due {
+            self.expiry_due = Instant::now() + Duration::from_secs(EXPIRY_LOOK_SECONDS);
+            flows::expire(&self.services.orgs, self.services.acl.server_name())?;
+        }
         let mut orgs = Vec::new();
         for record in self.services.orgs.list()? {
             let Some(org) = self.services.orgs.find(&record.id)? else { continue };

@@ -6,7 +6,8 @@ use crate::actor::{ActError, Actor};
 use crate::model::door::Door;
 use crate::model::id::FlowId;
 use crate::model::site::Site;
-use crate::store::{audit, flow};
+use crate::orgs::Orgs;
+use crate::store::{StoreError, audit, flow, now_us};
 
 /// Ends a collection, on the agent as well; answers false when it was over already.
 ///
@@ -18,6 +19,22 @@ pub fn cancel(actor: &Actor, site: impl Into<Site>, id: &FlowId) -> Result<bool,
     // The store keeps the record when there was something to end.
     actor.enter(Door::of_cancelling(site), details)?;
     Ok(actor.store().cancel_flow(site, id, actor.principal().name())?)
+}
+
+/// Ends the collections of all organisations that nobody has begun in their time; answers how many.
+///
+/// # Errors
+/// A store cannot be used.
+pub fn expire(orgs: &Orgs, server: &str) -> Result<usize, StoreError> {
+    let mut ended = 0_usize;
+    for record in orgs.list()? {
+        let Some(org) = orgs.find(&record.id)? else { continue };
+        for (site, flow) in org.store.expire_flows(server, now_us())? {
+            tracing::info!(%site, %flow, "a collection has expired");
+            ended = ended.saturating_add(1);
+        }
+    }
+    Ok(ended)
 }
 
 /// Removes a collection with its rows, logs and files.

@@ -135,10 +135,18 @@ impl Launcher {
         if let Err(refusal) = allowed {
             return self.refuse(record, refusal);
         }
-        let request = match site {
+        let now = now_us() / 1_000_000;
+        if wanted.expires > 0 && wanted.expires <= now {
+            return Err(CompileFault::Over(wanted.expires).into());
+        }
+        let mut request = match site {
             Site::Client(_) => self.compile(wanted)?,
             Site::Server => self.compile_server(wanted)?,
         };
+        // The agent looks as well: what it is handed may be older than it seems.
+        for action in &mut request.vql_client_actions {
+            action.expiry = wanted.expires;
+        }
         let flow = new_flow(principal.name(), wanted, request)?;
         record.details["flow_id"] = flow.id.as_str().into();
         Ok(self.store.create_flow_on_record(site, flow, record)?)
@@ -156,7 +164,13 @@ impl Launcher {
         id: &FlowId,
         changed: &[(String, String)],
     ) -> Result<FlowId, LaunchError> {
-        let mut wanted = Collect::read(&self.store.flow(site, id)?.spec)?;
+        let before = self.store.flow(site, id)?;
+        let mut wanted = Collect::read(&before.spec)?;
+        if wanted.expires > 0 {
+            // It waits as long as the one before did.
+            let wait = wanted.expires.saturating_sub(before.created_us / 1_000_000);
+            wanted.expires = (now_us() / 1_000_000).saturating_add(wait);
+        }
         wanted.specs.iter_mut().for_each(|spec| changed.iter().for_each(|one| spec.set(one)));
         self.launch(principal, site, &wanted)
     }

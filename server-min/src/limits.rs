@@ -27,6 +27,8 @@ pub const EXIT_MINUTES: u64 = 1_440;
 pub const EXIT_WAITS_US: u64 = 3_600_000_000;
 /// Characters of the reason for leaving lockdown.
 pub const EXIT_REASON_CHARS: usize = 500;
+/// Seconds between two looks whether collections have expired that nobody has begun. Nobody can begin one meanwhile.
+pub const EXPIRY_LOOK_SECONDS: u64 = 10;
 /// Seconds between two looks whether an exit from lockdown is over, to put that on record. It is over without.
 pub const EXIT_LOOK_SECONDS: u64 = 1;
 

@@ -201,6 +201,28 @@ fn a_collection_is_launched_again_with_the_same_or_another_value() {
 }
 
 #[test]
+fn a_collection_says_until_when_it_may_begin_and_the_same_again_waits_as_long() {
+    let bench = Bench::new();
+    let over = Collect { expires: 1, ..wanted("Test.Two", &[]) };
+    let refused = bench.launch(&bench.server(), &over).unwrap_err().to_string();
+    assert_eq!(refused, "expires: 1 s since 1970 is over already");
+    let begun = now_us() / 1_000_000;
+    let hour = Collect { expires: begun + 3600, ..wanted("Test.Two", &[]) };
+    let first = bench.launch(&bench.server(), &hour).unwrap();
+    let flow = bench.flow(&first);
+    assert_eq!(flow.expires_us(), (begun + 3600) * 1_000_000);
+    // Whoever runs it looks as well.
+    let told = flow.request.vql_client_actions.iter().map(|action| action.expiry);
+    assert!(told.clone().count() > 0 && told.clone().all(|expiry| expiry == begun + 3600));
+    let launcher = &bench.services.orgs.root().launcher;
+    let again = launcher.launch_again(&bench.server(), Site::Server, &first, &[]).unwrap();
+    let wait = bench.flow(&again).expires_us() / 1_000_000 - begun;
+    assert!((3599..3660).contains(&wait), "{wait}");
+    let _running = bench.run();
+    assert_eq!(bench.end(&first).state(now_us()), FlowState::Finished);
+}
+
+#[test]
 fn the_built_in_artifact_counts_the_clients_of_each_system() {
     let bench = Bench::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -247,7 +247,7 @@ fn parameters_and_limits_of_the_caller_win() {
             parameters: vec![("Count".into(), "9".into())],
         }],
         limits: Limits { timeout: 5, max_rows: 11, ..Limits::default() },
-        urgent: false,
+        ..Collect::default()
     };
     let request = bench().launcher.compile(&collect).unwrap();
     let action = &request.vql_client_actions[0];

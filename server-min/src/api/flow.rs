@@ -89,6 +89,7 @@ pub(super) fn wanted(args: &ArtifactCollectorArgs) -> Collect {
             ..Limits::default()
         },
         urgent: args.urgent,
+        ..Collect::default()
     }
 }
 

@@ -46,6 +46,9 @@ pub(super) struct Collect {
         hide_default_value = true
     )]
     max_rows: u64,
+    /// Hours after which the collection does not begin any more; without it, it waits for its client as long as it takes
+    #[arg(long = "expire_hours", alias = "expire-hours", value_name = "HOURS")]
+    expire_hours: Option<u64>,
     /// Queue the collection, print its id, and do not wait
     #[arg(long = "no_wait", alias = "no-wait")]
     no_wait: bool,
@@ -69,9 +72,13 @@ impl Collect {
 
     /// What queues it on another server; its row has the `flow_id`.
     pub(super) fn question(&self) -> Question {
+        let expires = match self.expire_hours {
+            None => String::new(),
+            Some(hours) => format!(", expires=now() + {}", hours.saturating_mul(3600)),
+        };
         let vql = format!(
             "LET Flow <= collect_client(client_id=Client, artifacts=Artifact, env=parse_json(data=Parameters), \
-             timeout={}, max_rows={}) SELECT Flow.flow_id AS flow_id FROM scope() WHERE flow_id",
+             timeout={}, max_rows={}{expires}) SELECT Flow.flow_id AS flow_id FROM scope() WHERE flow_id",
             self.timeout, self.max_rows
         );
         Question::new(vql)
@@ -102,7 +109,10 @@ pub(super) fn run(invocation: &Invocation, options: &Collect) -> Result<()> {
             max_rows: options.max_rows,
             ..Limits::default()
         },
-        urgent: false,
+        expires: options
+            .expire_hours
+            .map_or(0, |hours| (now_us() / 1_000_000).saturating_add(hours.saturating_mul(3600))),
+        ..launcher::Collect::default()
     };
     if options.no_wait {
         let flow = launcher.launch(principal, options.client, &wanted)?;

@@ -243,7 +243,7 @@ fn create(console: &Console, options: &Create) -> Result<()> {
                 max_rows: options.max_rows,
                 ..Limits::default()
             },
-            urgent: false,
+            ..launcher::Collect::default()
         },
         condition: Condition {
             labels: options.labels.clone(),

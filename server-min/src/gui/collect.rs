@@ -17,6 +17,7 @@ use crate::launcher::Collect;
 use crate::model::door::Door;
 use crate::model::id::FlowId;
 use crate::model::site::Site;
+use crate::store::now_us;
 
 #[derive(Template)]
 #[template(path = "collect.html")]
@@ -74,8 +75,11 @@ pub(super) async fn launch(
     let filled = Filled::parse(&body);
     visitor.sent(&filled.csrf)?;
     let base = visitor.settings().base_path.clone();
+    let hours = filled.number("expire_hours")?;
     let work = move || {
-        let wanted = Collect { specs: vec![filled.spec], ..Collect::default() };
+        let expires = (now_us() / 1_000_000).saturating_add(hours.saturating_mul(3600));
+        let expires = if hours == 0 { 0 } else { expires };
+        let wanted = Collect { specs: vec![filled.spec], expires, ..Collect::default() };
         visitor.launcher().launch(visitor.actor().principal(), id, &wanted)
     };
     let flow = tokio::task::spawn_blocking(work).await??;

@@ -38,6 +38,8 @@ struct Show {
     status: String,
     is_over: bool,
     active: Moment,
+    /// When it does not begin any more.
+    expires: Option<Moment>,
     results: Vec<ResultSet>,
     table: Option<Table>,
     log: Vec<LogLine>,
@@ -79,6 +81,7 @@ pub(super) async fn show(
             client,
             status: flow.status().to_owned(),
             active: Moment(flow.active_us),
+            expires: Some(flow.expires_us()).filter(|time| *time > 0).map(Moment),
             log: log(&visitor, client, &id)?,
             uploads: store.uploads(client, &id)?,
             may_cancel: !is_over && visitor.may(Door::of_cancelling(client)),

@@ -150,6 +150,14 @@ impl Filled {
         filled
     }
 
+    /// A number in another field; 0 when it is empty.
+    pub(super) fn number(&self, name: &str) -> Result<u64, Fault> {
+        match self.field(name) {
+            "" => Ok(0),
+            text => text.parse().map_err(|_| Fault::Wrong(format!("`{text}` is no number"))),
+        }
+    }
+
     /// The last value of another field; empty when there is none.
     pub(super) fn field(&self, name: &str) -> &str {
         let found = self.rest.iter().rev().find(|(known, _)| known == name);

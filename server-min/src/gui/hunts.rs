@@ -127,15 +127,11 @@ pub(super) async fn create(visitor: Visitor, RawForm(body): RawForm) -> Result<R
 }
 
 fn wanted(filled: Filled) -> Result<NewHunt, Fault> {
-    let number = |name: &str| match filled.field(name) {
-        "" => Ok(0),
-        text => text.parse::<u64>().map_err(|_| Fault::Wrong(format!("`{text}` is no number"))),
-    };
     let labels = |name: &str| {
         let parts = filled.field(name).split(',').map(str::trim);
         parts.filter(|label| !label.is_empty()).map(str::to_owned).collect()
     };
-    let days = number("days")?;
+    let days = filled.number("days")?;
     let os = match filled.field("os") {
         "" => None,
         name => {
@@ -149,7 +145,7 @@ fn wanted(filled: Filled) -> Result<NewHunt, Fault> {
             excluded_labels: labels("excluded_labels"),
             os,
         },
-        client_limit: number("client_limit")?,
+        client_limit: filled.number("client_limit")?,
         expires_us: match days {
             0 => 0,
             days => now_us().saturating_add(days.saturating_mul(24 * HOUR_US)),

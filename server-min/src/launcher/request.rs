@@ -65,6 +65,8 @@ pub struct Collect {
     pub limits: Limits,
     /// Overtakes other collections.
     pub urgent: bool,
+    /// Seconds since 1970: when it has not begun by then, it never does; 0: it waits as long as it takes.
+    pub expires: u64,
 }
 
 impl Collect {
@@ -78,6 +80,9 @@ impl Collect {
         let mut shown = json!({"artifacts": artifacts, "urgent": self.urgent});
         if self.limits != Limits::default() {
             shown["limits"] = json!(self.limits);
+        }
+        if self.expires > 0 {
+            shown["expires"] = self.expires.into();
         }
         shown
     }
@@ -102,6 +107,7 @@ impl Collect {
             specs: specs.ok_or(CompileFault::Nothing)?,
             limits: limits.map_err(|_| CompileFault::Nothing)?,
             urgent: shown["urgent"].as_bool().unwrap_or_default(),
+            expires: shown["expires"].as_u64().unwrap_or_default(),
         })
     }
 }
@@ -154,6 +160,9 @@ pub enum CompileFault {
         /// What the parser says.
         problem: String,
     },
+    /// It would have expired before it is asked for.
+    #[error("expires: {0} s since 1970 is over already")]
+    Over(u64),
     /// Too many artifacts depend on each other.
     #[error("artifact `{0}` needs more than {1} others")]
     TooMany(String, usize),
@@ -169,7 +178,7 @@ mod tests {
         let specs = vec![Spec { artifact: "X.Y".into(), parameters }, Spec::of("Z")];
         let limits = Limits { timeout: 7, ops_per_second: 2.5, ..Limits::default() };
         for wanted in [
-            Collect { specs: specs.clone(), limits, urgent: true },
+            Collect { specs: specs.clone(), limits, urgent: true, expires: 9 },
             Collect { specs, ..Collect::default() },
         ] {
             assert_eq!(Collect::read(&wanted.shown()), Ok(wanted));

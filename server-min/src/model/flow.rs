@@ -149,6 +149,12 @@ impl Flow {
         }
     }
 
+    /// When it is not begun any more, in microseconds since 1970; 0: it waits as long as it takes.
+    #[must_use]
+    pub fn expires_us(&self) -> u64 {
+        expires_us(&self.request)
+    }
+
     /// Sums over the queries.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -169,6 +175,13 @@ impl Flow {
             .iter()
             .find(|query| matches!(query.status(), Status::GenericError | Status::UnknownFlow))
     }
+}
+
+/// When a request is not begun any more, in microseconds since 1970; 0: never.
+#[must_use]
+pub fn expires_us(request: &FlowRequest) -> u64 {
+    let seconds = request.vql_client_actions.iter().map(|action| action.expiry).max();
+    seconds.unwrap_or_default().saturating_mul(1_000_000)
 }
 
 /// The names under which a request may bring rows: those of its queries, before obfuscation.

@@ -4,6 +4,7 @@ use troodon_vql::{
     Arg, Args, Availability, Context, Fault, Function, Kind, Permission, Scope, Value, json,
 };
 
+use super::flow::micros;
 use super::json::dict;
 use super::{backend, fault};
 use crate::actor::ActError;
@@ -34,6 +35,11 @@ static COLLECT_CLIENT: Function = Function::new(
         Arg::optional("max_rows", Kind::Int, "Rows after which the collection ends."),
         Arg::optional("max_bytes", Kind::Int, "Bytes of files after which the collection ends."),
         Arg::optional("urgent", Kind::Bool, "Overtakes other collections."),
+        Arg::optional(
+            "expires",
+            Kind::Any,
+            "When it is not begun any more: a time or seconds since 1970. Without it, it waits as long as it takes.",
+        ),
     ],
     collect_client,
 )
@@ -43,7 +49,8 @@ static COLLECT_CLIENT: Function = Function::new(
 fn collect_client(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let backend = backend(cx)?;
     let client: Site = args.string("client_id").unwrap_or_default().parse().map_err(fault)?;
-    let wanted = wanted(args);
+    let expires = args.value("expires").map_or(Ok(0), micros)? / 1_000_000;
+    let wanted = Collect { expires, ..wanted(args) };
     let flow = backend.launcher.launch(backend.token.principal(), client, &wanted);
     let flow = flow.map_err(refused)?;
     Ok(Value::Dict(dict([
@@ -79,6 +86,7 @@ pub(super) fn wanted(args: &Args) -> Collect {
             ..Limits::default()
         },
         urgent: args.flag("urgent"),
+        ..Collect::default()
     }
 }
 

@@ -75,6 +75,7 @@ pub(super) fn shown(flow: &Flow) -> Row {
         ("create_time", Value::from(flow.created_us)),
         ("start_time", Value::from(flow.delivered_us)),
         ("active_time", Value::from(flow.active_us)),
+        ("expires", Value::from(flow.expires_us())),
         ("state", Value::from(flow.state(now_us()).name())),
         ("status", Value::from(flow.status())),
         ("execution_duration", Value::from(totals.duration_ns)),

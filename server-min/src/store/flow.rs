@@ -10,7 +10,7 @@ use super::setting::{self, Setting};
 use super::{Store, StoreError, audit, client, now_us, signed, task, unsigned};
 use crate::limits;
 use crate::model::audit::Record;
-use crate::model::flow::{Flow, NewFlow};
+use crate::model::flow::{Flow, NewFlow, expires_us};
 use crate::model::id::{ArtifactName, ClientId, FlowId};
 use crate::model::site::Site;
 
@@ -163,8 +163,8 @@ impl Store {
 pub(super) fn insert(db: &Connection, site: Site, flow: &NewFlow) -> Result<(), StoreError> {
     let artifacts: Vec<&str> = flow.artifacts.iter().map(ArtifactName::as_str).collect();
     let sql = "INSERT INTO flow \
-               (number, client, id, creator, artifacts, spec, request, urgent, created_us) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+               (number, client, id, creator, artifacts, spec, request, urgent, created_us, expires_us) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     db.execute(
         sql,
         params![
@@ -177,6 +177,7 @@ pub(super) fn insert(db: &Connection, site: Site, flow: &NewFlow) -> Result<(), 
             flow.request.encode_to_vec(),
             flow.urgent,
             signed(now_us()),
+            signed(expires_us(&flow.request)),
         ],
     )?;
     match site {

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/v12.sql"),
     include_str!("schema/v13.sql"),
     include_str!("schema/v14.sql"),
+    include_str!("schema/v15.sql"),
 ];
 /// The version from which on clients are found by an index.
 const INDEXED: u32 = 3;
@@ -124,6 +125,9 @@ mod tests {
             .query_row(kept, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .unwrap();
         assert_eq!(kept, ("ann".to_owned(), 5, 9));
+        let expires: i64 =
+            connection.query_row("SELECT max(expires_us) FROM flow", [], |row| row.get(0)).unwrap();
+        assert_eq!(expires, 0, "what waited goes on waiting");
         connection.execute("DELETE FROM client WHERE id = 'C.1'", []).unwrap();
         assert_eq!(all.map(|table| count(&connection, table)), [1, 0, 0, 0, 0]);
         let refused = "INSERT INTO result_set (flow, name) VALUES (7, 'A')";

@@ -6,8 +6,9 @@ use troodon_proto::{FileBuffer, FlowStats, Message};
 
 use super::chunk::Chunk;
 use super::result::LOG;
-use super::{Store, StoreError, flow, ingest, now_us, signed, unsigned};
+use super::{Store, StoreError, audit, flow, ingest, now_us, signed, unsigned};
 use crate::limits;
+use crate::model::audit::Record;
 use crate::model::flow::Flow;
 use crate::model::id::{ArtifactName, FlowId};
 use crate::model::site::Site;
@@ -40,6 +41,45 @@ impl Store {
         })
     }
 
+    /// Ends the collections, of clients as well, that nobody has begun in their time. Each is on record.
+    ///
+    /// Answers which.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    pub(crate) fn expire_flows(
+        &self,
+        server: &str,
+        now_us: u64,
+    ) -> Result<Vec<(Site, FlowId)>, StoreError> {
+        const WHY: &str = "Expired: nobody has begun it in its time";
+        if self.read(|db| overdue(db, now_us))?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (org, server) = (self.org().clone(), server.to_owned());
+        self.write(move |db| {
+            let mut ended = Vec::new();
+            for (number, site, id) in overdue(db, now_us)? {
+                end_on_log(db, number, WHY)?;
+                let details = json!({"client": site, "flow_id": id});
+                audit::append(
+                    db,
+                    &Record {
+                        time_us: now_us,
+                        org: org.clone(),
+                        principal: server.clone(),
+                        operation: "ExpireFlow".to_owned(),
+                        allowed: true,
+                        details,
+                    },
+                )?;
+                let site = site.parse().map_err(|_| StoreError::Damaged("a client id"))?;
+                ended.push((site, id.parse()?));
+            }
+            Ok(ended)
+        })
+    }
+
     /// Ends the collections that ran when an earlier process ended: what they had done by then is not known. Answers how
     /// many.
     ///
@@ -51,14 +91,7 @@ impl Store {
             let sql = "SELECT number FROM flow WHERE client = 'server' AND complete = 0 AND delivered_us > 0";
             let numbers: Vec<i64> =
                 db.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            let seconds = now_us() / 1_000_000;
-            let line = json!({"client_time": seconds, "level": "ERROR", "message": WHY});
-            let line = Chunk::from_plain(format!("{line}\n").into_bytes().into());
-            let line = line.map_err(|_| StoreError::Damaged("a line of a log"))?;
-            for number in &numbers {
-                append(db, *number, LOG, &line)?;
-                flow::fail(db, *number, WHY)?;
-            }
+            numbers.iter().try_for_each(|number| end_on_log(db, *number, WHY))?;
             Ok(numbers.len())
         })
     }
@@ -127,6 +160,29 @@ impl Store {
     }
 }
 
+/// Collections that nobody has begun in their time: number, place and id. At most a page of them.
+fn overdue(db: &Connection, now_us: u64) -> Result<Vec<(i64, String, String)>, StoreError> {
+    let sql = "SELECT number, client, id FROM flow \
+               WHERE expires_us > 0 AND complete = 0 AND delivered_us = 0 AND expires_us <= ?1 \
+               ORDER BY expires_us LIMIT ?2";
+    let limit = i64::try_from(limits::PAGE).unwrap_or(i64::MAX);
+    let mut query = db.prepare_cached(sql)?;
+    let rows = query.query_map(params![signed(now_us), limit], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Ends a collection as failed, and says so in its log.
+fn end_on_log(db: &Connection, number: i64, why: &str) -> Result<(), StoreError> {
+    let seconds = now_us() / 1_000_000;
+    let line = json!({"client_time": seconds, "level": "ERROR", "message": why});
+    let line = Chunk::from_plain(format!("{line}\n").into_bytes().into());
+    let line = line.map_err(|_| StoreError::Damaged("a line of a log"))?;
+    append(db, number, LOG, &line)?;
+    flow::fail(db, number, why)
+}
+
 /// Refuses one more when too many wait.
 pub(super) fn check_room(db: &Connection) -> Result<(), StoreError> {
     let sql = "SELECT count(*) FROM flow WHERE client = 'server' AND complete = 0";
@@ -139,9 +195,10 @@ pub(super) fn check_room(db: &Connection) -> Result<(), StoreError> {
 
 fn next(db: &Connection) -> Result<Option<FlowId>, StoreError> {
     let sql = "SELECT id FROM flow WHERE client = 'server' AND complete = 0 AND delivered_us = 0 \
-               ORDER BY urgent DESC, number LIMIT 1";
+               AND (expires_us = 0 OR expires_us > ?1) ORDER BY urgent DESC, number LIMIT 1";
     let mut query = db.prepare_cached(sql)?;
-    let found: Option<String> = query.query_row([], |row| row.get(0)).optional()?;
+    let now = signed(now_us());
+    let found: Option<String> = query.query_row([now], |row| row.get(0)).optional()?;
     found.map(|id| Ok(id.parse()?)).transpose()
 }
 

@@ -175,6 +175,13 @@ fn anything_due(db: &Connection, client: &ClientId, now_us: u64) -> Result<bool,
 /// One entry of the queue: its number, the flow to start or the message to send, and whether it overtakes.
 type Queued = (i64, Option<i64>, Option<Vec<u8>>, bool);
 
+/// The queue of client ?1 without collections that expired before ?2.
+const QUEUED: &str = "SELECT task.number, task.flow, task.message, task.urgent FROM task \
+                      LEFT JOIN flow ON flow.number = task.flow \
+                      WHERE task.client = ?1 \
+                      AND (flow.expires_us IS NULL OR flow.expires_us = 0 OR flow.expires_us > ?2) \
+                      ORDER BY task.number";
+
 fn take_queued(
     db: &Connection,
     client: &ClientId,
@@ -183,10 +190,8 @@ fn take_queued(
 ) -> Result<Vec<VeloMessage>, StoreError> {
     let mut room = in_flight.saturating_sub(flows_in_flight(db, client)?);
     let queued: Vec<Queued> = {
-        let sql =
-            "SELECT number, flow, message, urgent FROM task WHERE client = ?1 ORDER BY number";
-        let mut query = db.prepare_cached(sql)?;
-        let rows = query.query_map([client.as_str()], |row| {
+        let mut query = db.prepare_cached(QUEUED)?;
+        let rows = query.query_map(params![client.as_str(), signed(now_us)], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
         rows.collect::<Result<_, _>>()?
@@ -266,8 +271,12 @@ pub(super) fn deliver_again(
 
 #[cfg(test)]
 mod tests {
+    use troodon_proto::VqlCollectorArgs;
+
     use super::*;
-    use crate::model::flow::NewFlow;
+    use crate::model::flow::{FlowState, NewFlow};
+    use crate::model::site::Site;
+    use crate::store::now_us;
 
     const IN_FLIGHT: usize = 4;
 
@@ -280,16 +289,19 @@ mod tests {
         (folder, store, client)
     }
 
-    fn flow(store: &Store, client: &ClientId, id: &str, urgent: bool) -> FlowId {
-        let flow = NewFlow {
+    fn new_flow(id: &str, urgent: bool) -> NewFlow {
+        NewFlow {
             id: id.parse().unwrap(),
             creator: "admin".into(),
             artifacts: Vec::new(),
             spec: serde_json::Value::Null,
             request: troodon_proto::FlowRequest::default(),
             urgent,
-        };
-        store.create_flow(client, flow).unwrap()
+        }
+    }
+
+    fn flow(store: &Store, client: &ClientId, id: &str, urgent: bool) -> FlowId {
+        store.create_flow(client, new_flow(id, urgent)).unwrap()
     }
 
     fn take(store: &Store, client: &ClientId, now_us: u64) -> Vec<String> {
@@ -332,6 +344,50 @@ mod tests {
         assert!(!store.cancel_flow(client, &id, "admin").unwrap());
         assert_eq!(take(&store, &client, 1), ["cancel F.1"]);
         assert_eq!(store.flow(client, &id).unwrap().status(), "Cancelled by admin");
+    }
+
+    #[test]
+    fn what_nobody_has_begun_in_its_time_is_not_handed_out_and_ends_on_record() {
+        let (_folder, store, client) = store();
+        let wanted = |id: &str, site: Site, expiry| {
+            let action = VqlCollectorArgs { expiry, ..VqlCollectorArgs::default() };
+            let request = troodon_proto::FlowRequest {
+                vql_client_actions: vec![action],
+                ..troodon_proto::FlowRequest::default()
+            };
+            let flow = NewFlow { request, ..new_flow(id, false) };
+            store.write(move |db| super::flow::insert(db, site, &flow)).unwrap();
+        };
+        let here = Site::Client(client);
+        wanted("F.1", here, 5);
+        wanted("F.2", here, 9);
+        wanted("F.3", here, 0);
+        wanted("F.4", Site::Server, 5);
+        let seconds = 1_000_000;
+        assert_eq!(store.expire_flows("Srv", 5 * seconds - 1).unwrap(), []);
+        // What has expired does not wait for the next look.
+        assert_eq!(take(&store, &client, 5 * seconds), ["F.2", "F.3"]);
+        assert!(store.begin_server_flow().unwrap().is_none());
+        let ended = store.expire_flows("Srv", 9 * seconds).unwrap();
+        let expected = [(here, "F.1"), (Site::Server, "F.4")];
+        assert_eq!(ended, expected.map(|(site, id)| (site, id.parse().unwrap())));
+        assert_eq!(store.expire_flows("Srv", 9 * seconds).unwrap(), []);
+        for (site, id) in expected {
+            let flow = store.flow(site, &id.parse().unwrap()).unwrap();
+            assert_eq!(flow.state(now_us()), FlowState::Error);
+            assert_eq!(flow.status(), "Expired: nobody has begun it in its time");
+            let mut log = store.logs(site, &flow.id, 0).unwrap();
+            let line = log.next().unwrap().unwrap();
+            assert!(line.windows(7).any(|text| text == b"Expired"), "{line:?}");
+        }
+        // The agent has the second one, and works on it.
+        let delivered = store.flow(here, &"F.2".parse().unwrap()).unwrap();
+        assert_eq!(delivered.state(now_us()), FlowState::Waiting);
+        let records = store.audit_records(0, usize::MAX).unwrap();
+        let told: Vec<_> =
+            records.iter().map(|(_, one)| (&*one.operation, &*one.principal)).collect();
+        assert_eq!(told, [("ExpireFlow", "Srv"), ("ExpireFlow", "Srv")]);
+        assert_eq!(records[0].1.details["flow_id"], "F.1");
     }
 
     #[test]
