@@ -4,6 +4,7 @@
 //! because nobody knows what of it has happened: its log says so. What nobody has begun in its time is ended here, also what
 //! waits for a client.
 
+mod pace;
 mod run;
 mod uploads;
 

@@ -139,6 +139,9 @@ impl Launcher {
         if wanted.expires > 0 && wanted.expires <= now {
             return Err(CompileFault::Over(wanted.expires).into());
         }
+        if site == Site::Server && wanted.limits.iops_limit > 0.0 {
+            return Err(CompileFault::Operations.into());
+        }
         let mut request = match site {
             Site::Client(_) => self.compile(wanted)?,
             Site::Server => self.compile_server(wanted)?,

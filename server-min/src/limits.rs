@@ -27,6 +27,10 @@ pub const EXIT_MINUTES: u64 = 1_440;
 pub const EXIT_WAITS_US: u64 = 3_600_000_000;
 /// Characters of the reason for leaving lockdown.
 pub const EXIT_REASON_CHARS: usize = 500;
+/// Parts of a second in which a collection of the server makes the steps that it may make in one.
+pub const COLLECTION_SLICES: u32 = 20;
+/// Milliseconds of rest that a collection of the server has to have before it rests.
+pub const COLLECTION_REST_MS: u64 = 5;
 /// Seconds between two looks whether collections have expired that nobody has begun. Nobody can begin one meanwhile.
 pub const EXPIRY_LOOK_SECONDS: u64 = 10;
 /// Seconds between two looks whether an exit from lockdown is over, to put that on record. It is over without.

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -37,7 +39,7 @@ use troodon_vql::Interrupt;
 /// Seconds after which a test gives up.
 const PATIENCE: u64 = 60;
 
-const ARTIFACTS: [&str; 6] = [
+const ARTIFACTS: [&str; 8] = [
     "name: Test.Two\ntype: SERVER\nparameters:\n- name: Word\n  default: none\nsources:\n- name: A\n\
      \x20 query: |\n    LET Said = Word + '!'\n    SELECT Said, whoami() AS Who FROM scope()\n- name: B\n\
      \x20 query: SELECT Said + '?' AS Twice FROM range(start=0, end=2)\n",
@@ -48,6 +50,9 @@ const ARTIFACTS: [&str; 6] = [
      - query: SELECT 1 AS X FROM scope()\n",
     "name: Test.File\ntype: SERVER\nparameters:\n- name: Path\nsources:\n\
      - query: SELECT upload(file=Path, name='/evidence/x.bin') AS Upload FROM scope()\n",
+    "name: Test.Says\ntype: SERVER\nsources:\n\
+     - query: SELECT log(message='the magic words') AS X FROM scope()\n",
+    "name: Test.Many\ntype: SERVER\nsources:\n- query: SELECT _value FROM range(start=0, end=600)\n",
     "name: Test.Lends\ntype: SERVER\nimpersonate: VelociraptorServer\nsources:\n\
      - query: SELECT 1 AS X FROM scope()\n",
 ];
@@ -320,6 +325,42 @@ fn a_collection_ends_when_it_is_cancelled_or_has_run_too_long_or_brought_too_muc
 }
 
 #[test]
+fn a_collection_runs_as_fast_as_it_may_and_what_cannot_be_limited_is_refused() {
+    let bench = Bench::new();
+    let (server, _running) = (bench.server(), bench.run());
+    // Some 600 steps at least.
+    let slow = Limits { ops_per_second: 1200.0, ..Limits::default() };
+    let slow = Collect { limits: slow, ..wanted("Test.Many", &[]) };
+    let flow = bench.end(&bench.launch(&server, &slow).unwrap());
+    assert_eq!(flow.state(now_us()), FlowState::Finished);
+    assert!(flow.totals().rows >= 600);
+    let took = Duration::from_nanos(flow.totals().duration_ns);
+    assert!(took >= Duration::from_millis(450), "{took:?}");
+    let odd = Limits { iops_limit: 5.0, ..Limits::default() };
+    let odd = Collect { limits: odd, ..wanted("Test.Many", &[]) };
+    let refused = bench.launch(&server, &odd).unwrap_err().to_string();
+    assert!(refused.starts_with("iops_limit: the server counts no operations"), "{refused}");
+}
+
+#[test]
+fn a_message_that_the_configuration_calls_an_error_is_one() {
+    for (pattern, state) in
+        [("", FlowState::Finished), ("(?i)MAGIC", FlowState::Error), ("other", FlowState::Finished)]
+    {
+        let mut config = Config::default();
+        config.frontend.collection_error_regex = pattern.to_owned();
+        let bench = Bench::of(&config, Arc::new(tempfile::tempdir().unwrap()));
+        let _running = bench.run();
+        let id = bench.launch(&bench.server(), &wanted("Test.Says", &[])).unwrap();
+        let flow = bench.end(&id);
+        assert_eq!(flow.state(now_us()), state, "{pattern}: {:?}", bench.log(&id));
+        if state == FlowState::Error {
+            assert_eq!(flow.status(), "the magic words");
+        }
+    }
+}
+
+#[test]
 fn what_ran_when_the_server_ended_is_over_and_says_why() {
     let bench = Bench::new();
     let server = bench.server();
@@ -380,7 +421,7 @@ fn files_of_a_collection_are_kept_with_it() {
     assert_eq!(uploads[0].path, "/evidence/x.bin");
     let mut file = bench.store().open_upload(Site::Server, &id, 0).unwrap();
     let mut kept = Vec::new();
-    std::io::Read::read_to_end(&mut file, &mut kept).unwrap();
+    file.read_to_end(&mut kept).unwrap();
     assert!(kept == content);
     assert_eq!(flow.totals().uploaded_bytes, size);
     let row = &bench.rows(&id, "Test.File")[0]["Upload"];
@@ -391,4 +432,44 @@ fn files_of_a_collection_are_kept_with_it() {
     let id = bench.launch(&bench.server(), &small).unwrap();
     let status = bench.end(&id).status().to_owned();
     assert!(status.contains("uploads exceed the limit of 1000 bytes"), "{status}");
+}
+
+#[test]
+fn a_file_with_holes_is_kept_without_them_and_with_their_places() {
+    const HOLE: u64 = 8 << 20;
+    let bench = Bench::new();
+    let path = bench.folder.path().join("sparse");
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(b"begin").unwrap();
+    file.seek(std::io::SeekFrom::Start(HOLE)).unwrap();
+    file.write_all(b"end").unwrap();
+    file.set_len(2 * HOLE).unwrap();
+    drop(file);
+    if std::fs::metadata(&path).unwrap().blocks() * 512 >= HOLE {
+        println!("SKIPPED: the file system keeps no holes");
+        return;
+    }
+    let _running = bench.run();
+    let given = [("Path", path.to_str().unwrap())];
+    let id = bench.launch(&bench.server(), &wanted("Test.File", &given)).unwrap();
+    let flow = bench.end(&id);
+    assert_eq!(flow.state(now_us()), FlowState::Finished, "{:?}", bench.log(&id));
+    let upload = bench.store().uploads(Site::Server, &id).unwrap().remove(0);
+    assert_eq!((upload.size, upload.complete), (2 * HOLE, true));
+    assert!(upload.stored < HOLE, "{upload:?}");
+    // What is there and where it was makes the file again.
+    let mut kept = Vec::new();
+    let mut file = bench.store().open_upload(Site::Server, &id, 0).unwrap();
+    file.read_to_end(&mut kept).unwrap();
+    let mut whole = Vec::new();
+    let ranges: Value = serde_json::from_str(upload.sparse.as_ref().unwrap()).unwrap();
+    for range in ranges.as_array().unwrap() {
+        let number = |name: &str| usize::try_from(range[name].as_u64().unwrap()).unwrap();
+        assert_eq!(number("original_offset"), whole.len());
+        match number("file_length") {
+            0 => whole.resize(whole.len() + number("length"), 0),
+            length => whole.extend(&kept[number("file_offset")..][..length]),
+        }
+    }
+    assert!(whole == std::fs::read(&path).unwrap());
 }

@@ -238,8 +238,9 @@ impl Context {
         result
     }
 
-    /// Steps until this call of the host ends.
-    pub(crate) const fn fuel(&self) -> u64 {
+    /// Steps until this call of the host ends; behind it, those that it did not need.
+    #[must_use]
+    pub const fn fuel(&self) -> u64 {
         self.fuel
     }
 

@@ -9,12 +9,13 @@ use troodon_proto::velo_status::Status;
 use troodon_proto::{FlowStats, VeloStatus, VqlCollectorArgs};
 use troodon_vql::{Budget, Interrupt, Level, Row, Uploader, json as vql_json};
 
+use super::pace::Pace;
 use super::uploads::{FlowFiles, Uploads};
 use crate::acl::Principal;
 use crate::launcher::Spec;
 use crate::limits::{
-    EVENT_GATHER_BYTES, EVENT_GATHER_MS, EVENT_GATHER_ROWS, FLOW_UPLOAD_BYTES, ROW_BYTES,
-    SERVER_COLLECTION_LINES, SERVER_COLLECTION_SECONDS,
+    COLLECTION_REST_MS, EVENT_GATHER_BYTES, EVENT_GATHER_MS, EVENT_GATHER_ROWS, FLOW_UPLOAD_BYTES,
+    ROW_BYTES, SERVER_COLLECTION_LINES, SERVER_COLLECTION_SECONDS,
 };
 use crate::model::flow::Flow;
 use crate::model::id::ArtifactName;
@@ -34,6 +35,8 @@ pub(super) struct Run {
     messages: Messages,
     files: Arc<FlowFiles>,
     gathered: Gathered,
+    /// What of its rests it has not had: short ones are had together.
+    due_rest: Duration,
 }
 
 /// Rows of one name that wait to be kept, and how far all queries are.
@@ -63,11 +66,12 @@ enum Wanted<'a> {
     Rows(&'a ArtifactName),
 }
 
-/// Until when a request may run.
+/// Until when a request may run, and how fast.
 #[derive(Clone, Copy)]
-struct Deadline {
+struct Bounds {
     end: Instant,
     seconds: u64,
+    pace: Pace,
 }
 
 /// Why a whole collection ends early.
@@ -91,8 +95,19 @@ impl Run {
             limit => limit,
         };
         let files = Arc::new(FlowFiles::new(org.store.clone(), number, limit));
-        let (messages, gathered) = (Messages::default(), Gathered::default());
-        Self { services, org, number, flow, switch, messages, files, gathered }
+        let messages = Messages::with_errors(&flow.request.log_error_regex);
+        let gathered = Gathered::default();
+        Self {
+            services,
+            org,
+            number,
+            flow,
+            switch,
+            messages,
+            files,
+            gathered,
+            due_rest: Duration::ZERO,
+        }
     }
 
     /// Runs all queries, one after the other, and keeps what they bring.
@@ -162,14 +177,15 @@ impl Run {
         start: Instant,
     ) -> Result<(), End> {
         let seconds = if action.timeout == 0 { SERVER_COLLECTION_SECONDS } else { action.timeout };
-        let deadline = Deadline { end: start + Duration::from_secs(seconds), seconds };
+        let end = start + Duration::from_secs(seconds);
+        let bounds = Bounds { end, seconds, pace: Pace::of(action) };
         let variables: Vec<(String, String)> =
             action.env.iter().map(|one| (one.key.clone(), one.value.clone())).collect();
         if !action.precondition.is_empty() {
             let asked = self.asked(action, owner);
             let started = Running::start(&action.precondition, &variables, asked);
             let Some(mut running) = self.said(started) else { return Ok(()) };
-            if !self.drive(at, &mut running, Wanted::Any, deadline)? {
+            if !self.drive(at, &mut running, Wanted::Any, bounds)? {
                 return Ok(());
             }
         }
@@ -181,7 +197,7 @@ impl Run {
         loop {
             let name: Option<ArtifactName> = current.name.parse().ok();
             let wanted = name.as_ref().map_or(Wanted::Nothing, Wanted::Rows);
-            self.drive(at, &mut running, wanted, deadline)?;
+            self.drive(at, &mut running, wanted, bounds)?;
             let Some(next) = texts.next() else { return Ok(()) };
             let gone_on = running.go_on(&next.vql);
             if self.said(gone_on).is_none() {
@@ -218,10 +234,14 @@ impl Run {
         at: usize,
         running: &mut Running,
         wanted: Wanted<'_>,
-        deadline: Deadline,
+        bounds: Bounds,
     ) -> Result<bool, End> {
+        let fuel = bounds.pace.fuel();
         loop {
-            match running.step() {
+            let begun = Instant::now();
+            let step = running.step_within(fuel);
+            let rest = bounds.pace.rest(begun.elapsed(), running.steps_of(fuel));
+            match step {
                 Ok(Turn::Row(row)) => match wanted {
                     Wanted::Nothing => {}
                     Wanted::Any => return Ok(true),
@@ -243,11 +263,32 @@ impl Run {
             if self.is_due() {
                 self.keep()?;
             }
-            if Instant::now() >= deadline.end {
-                let seconds = deadline.seconds;
+            self.rest(rest, bounds.end)?;
+            if Instant::now() >= bounds.end {
+                let seconds = bounds.seconds;
                 return Err(End::Failed(format!("Timeout: the query has run for {seconds} s")));
             }
         }
+    }
+
+    /// Rests, unless the collection is over meanwhile.
+    fn rest(&mut self, rest: Duration, end: Instant) -> Result<(), End> {
+        self.due_rest = self.due_rest.saturating_add(rest);
+        if self.due_rest < Duration::from_millis(COLLECTION_REST_MS) {
+            return Ok(());
+        }
+        let until = (Instant::now() + std::mem::take(&mut self.due_rest)).min(end);
+        while !self.switch.is_set() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            thread::sleep(left.min(Duration::from_millis(EVENT_GATHER_MS)));
+            if self.is_due() {
+                self.keep()?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes one row.

@@ -160,6 +160,11 @@ pub enum CompileFault {
         /// What the parser says.
         problem: String,
     },
+    /// Nobody counts operations on the server.
+    #[error(
+        "iops_limit: the server counts no operations; cpu_limit or ops_per_second slow a collection down"
+    )]
+    Operations,
     /// It would have expired before it is asked for.
     #[error("expires: {0} s since 1970 is over already")]
     Over(u64),

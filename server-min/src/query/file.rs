@@ -7,8 +7,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-use troodon_vql::{Accessor, Context, Entries, Fault, FileInfo, FileKind, Reader, Text, Time};
+use rustix::fs::{OFlags, SeekFrom, seek};
+use rustix::io::Errno;
+use troodon_core::limits::SPARSE_RUNS;
+use troodon_vql::{
+    Accessor, Context, DataRun, Entries, Fault, FileInfo, FileKind, Reader, Text, Time,
+};
 
 use crate::config::Config;
 use crate::model::prefix::Prefixes;
@@ -112,6 +116,26 @@ impl Reader for OpenFile {
 
     fn size(&self) -> Option<u64> {
         Some(self.size)
+    }
+
+    /// What the file system says. A file that it knows nothing of, or in too many pieces, has no holes.
+    fn runs(&self) -> Option<Vec<DataRun>> {
+        let (mut runs, mut held, mut at) = (Vec::new(), 0_u64, 0_u64);
+        while at < self.size {
+            let offset = match seek(&self.file, SeekFrom::Data(at)) {
+                Ok(offset) => offset.min(self.size),
+                Err(Errno::NXIO) => break,
+                Err(_) => return None,
+            };
+            at = seek(&self.file, SeekFrom::Hole(offset)).ok()?.min(self.size);
+            let len = at.checked_sub(offset).filter(|len| *len > 0)?;
+            runs.push(DataRun { offset, len });
+            held = held.saturating_add(len);
+            if runs.len() > SPARSE_RUNS {
+                return None;
+            }
+        }
+        (held < self.size).then_some(runs)
     }
 }
 

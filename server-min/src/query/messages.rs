@@ -3,14 +3,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use troodon_vql::{Level, LogSink};
+use troodon_vql::{Case, Level, LogSink, Pattern};
 
 use crate::limits::EVENT_LOG_LINES;
 use crate::store::now_us;
 
 /// Messages of one query; clones share them. Lines are JSON, with the time of each in seconds since 1970.
 #[derive(Clone, Default)]
-pub struct Messages(Arc<Mutex<Waiting>>);
+pub struct Messages {
+    waiting: Arc<Mutex<Waiting>>,
+    /// What marks a message of any level as an error.
+    errors: Option<Arc<Pattern>>,
+}
 
 #[derive(Default)]
 struct Waiting {
@@ -30,10 +34,23 @@ pub struct Lines {
 }
 
 impl Messages {
+    /// Messages that fit a pattern are errors as well; an empty one says nothing.
+    pub(crate) fn with_errors(pattern: &str) -> Self {
+        let mut messages = Self::default();
+        match Pattern::new(pattern.as_bytes(), Case::Exact) {
+            _ if pattern.is_empty() => {}
+            Ok(pattern) => messages.errors = Some(Arc::new(pattern)),
+            Err(_) => messages.note(Level::Warn, "collection_error_regex does not compile"),
+        }
+        messages
+    }
+
     /// Takes one message.
     pub fn note(&self, level: Level, message: &str) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if level == Level::Error && waiting.error.is_none() {
+        let is_error = level == Level::Error
+            || self.errors.as_ref().is_some_and(|errors| errors.is_match(message.as_bytes()));
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_error && waiting.error.is_none() {
             waiting.error = Some(message.to_owned());
         }
         if waiting.lines.len() >= EVENT_LOG_LINES {
@@ -45,17 +62,17 @@ impl Messages {
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).lines.is_empty()
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).lines.is_empty()
     }
 
     /// The first error since this was asked last, whether it is stored or not.
     pub fn take_error(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).error.take()
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).error.take()
     }
 
     /// All that waits.
     pub fn lines(&self) -> Lines {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lines = Lines { text: Vec::new(), count: waiting.lines.len() };
         for (time, level, message) in &waiting.lines {
             push(&mut lines.text, &line(*time, *level, message));
@@ -69,7 +86,7 @@ impl Messages {
 
     /// Drops the first messages, which are stored.
     pub fn forget(&self, count: usize) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let count = count.min(waiting.lines.len());
         waiting.lines.drain(..count);
         waiting.lost = 0;

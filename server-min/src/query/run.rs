@@ -105,12 +105,25 @@ impl Running {
     /// # Errors
     /// A limit was reached, or somebody stopped the query.
     pub fn step(&mut self) -> Result<Turn, Stop> {
-        Ok(match self.query.step(&mut self.session, now(self.start), QUERY_FUEL)? {
+        self.step_within(QUERY_FUEL)
+    }
+
+    /// Works for so many steps at most; see [`Running::steps_of`].
+    ///
+    /// # Errors
+    /// Those of [`Running::step`].
+    pub fn step_within(&mut self, fuel: u64) -> Result<Turn, Stop> {
+        Ok(match self.query.step(&mut self.session, now(self.start), fuel)? {
             Event::Row(row) => Turn::Row(row),
             Event::Pending(until) => Turn::Wait(wait(self.start, until)),
             Event::OutOfFuel => Turn::Busy,
             Event::End => Turn::End,
         })
+    }
+
+    /// How many of the steps that it was given last it has made.
+    pub fn steps_of(&mut self, fuel: u64) -> u64 {
+        fuel.saturating_sub(self.session.context().fuel())
     }
 }
 
