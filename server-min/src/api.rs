@@ -52,9 +52,12 @@ use generated::{
     ArtifactCollectorResponse, ClientMetadata, CreateDownloadRequest, CreateDownloadResponse,
     FlowDetails, GetClientRequest, GetHuntRequest, GetHuntResultsRequest, GetTableRequest,
     GetTableResponse, HealthCheckRequest, HealthCheckResponse, Hunt, HuntMutation,
-    LabelClientsRequest, ListHuntsRequest, ListHuntsResponse, NotebookCell, NotebookCellRequest,
-    NotebookMetadata, Notebooks, Nothing, PushEventRequest, SearchClientsRequest,
-    SearchClientsResponse, SetClientMetadataRequest, StartFlowResponse, VfsFileBuffer,
+    LabelClientsRequest, ListHuntsRequest, ListHuntsResponse, Notebooks, Nothing, PushEventRequest,
+    SearchClientsRequest, SearchClientsResponse, SetClientMetadataRequest, StartFlowResponse,
+};
+pub(crate) use generated::{
+    ApiFlowRequest as FlowWanted, ArtifactParameters, ArtifactSpec, GetTableRequest as TableWanted,
+    NotebookCell, NotebookCellRequest, NotebookMetadata, VfsFileBuffer,
 };
 use here::Here;
 

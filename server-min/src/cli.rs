@@ -20,6 +20,8 @@ mod orgs_command;
 mod provision_command;
 mod query_command;
 mod remote_command;
+mod remote_flow;
+mod remote_notebook;
 mod rows;
 mod uploads;
 mod user_command;

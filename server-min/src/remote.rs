@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::codegen::{Service, http};
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 use troodon_proto::{VqlCollectorArgs, VqlEnv, VqlRequest, VqlResponse};
 
 use crate::api::ApiClient;
@@ -152,6 +152,26 @@ impl Remote {
         };
         match self.calls.query(wanted).await {
             Ok(answer) => Ok(Answers(answer.into_inner())),
+            Err(status) => Err(self.failed(&status).await),
+        }
+    }
+
+    /// Makes a call that its metadata bind to an organisation.
+    pub(crate) async fn call<T, A, F>(
+        &mut self,
+        org: &OrgId,
+        message: T,
+        call: impl FnOnce(ApiClient<Connection>, Request<T>) -> F,
+    ) -> Result<A, RemoteError>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let mut request = Request::new(message);
+        if let (false, Ok(id)) = (org.is_root(), org.as_str().parse()) {
+            request.metadata_mut().insert("orgid", id);
+        }
+        match call(self.calls.clone(), request).await {
+            Ok(answer) => Ok(answer.into_inner()),
             Err(status) => Err(self.failed(&status).await),
         }
     }
@@ -303,7 +323,7 @@ fn alert_in(error: &(dyn std::error::Error + 'static)) -> Option<String> {
 
 /// One HTTP/2 connection, as calls use it.
 #[derive(Clone)]
-struct Connection(SendRequest<tonic::body::Body>);
+pub(crate) struct Connection(SendRequest<tonic::body::Body>);
 
 impl Service<http::Request<tonic::body::Body>> for Connection {
     type Response = http::Response<Incoming>;

@@ -13,6 +13,8 @@ use crate::model::role::{LIKE_ADMINISTRATOR, Role};
 use crate::permission_page;
 
 use super::console::Console;
+use super::remote_command::Question;
+use super::rows::Format;
 use super::{Invocation, print};
 
 #[derive(Debug, Subcommand)]
@@ -41,6 +43,26 @@ pub(super) enum AclCommand {
     },
     /// Print the page with all roles, permissions and what needs them
     Page,
+}
+
+impl AclCommand {
+    /// The same of another server, if a query does it.
+    pub(super) fn question(&self) -> Option<Question> {
+        match self {
+            Self::Grant { name, policy, role, merge: false } => {
+                let roles: Vec<&str> = role.iter().map(|role| role.name()).collect();
+                let vql = "SELECT user_grant(user=Name, roles=parse_json_array(data=Roles), \
+                           policy=parse_json(data=Policy)) AS Holds FROM scope()";
+                let question = Question::new(vql).with("Name", name).with("Roles", json!(roles));
+                Some(question.with("Policy", policy.as_deref().unwrap_or("{}")))
+            }
+            Self::Show { name, effective: false } => {
+                let vql = "SELECT _policy AS Policy FROM gui_users() WHERE name = Name";
+                Some(Question::new(vql).with("Name", name).in_format(Format::Json))
+            }
+            Self::Grant { .. } | Self::Show { .. } | Self::Page => None,
+        }
+    }
 }
 
 pub(super) fn run(invocation: &Invocation, command: AclCommand) -> Result<()> {

@@ -56,9 +56,9 @@ pub(super) enum FlowCommand {
 #[derive(Debug, Args)]
 pub(super) struct Which {
     /// As C.0123456789abcdef, or `server`
-    client: Site,
+    pub(super) client: Site,
     /// As F.ABCDEFGHIJKLM
-    flow: FlowId,
+    pub(super) flow: FlowId,
 }
 
 /// Where an export goes, and how.
@@ -72,8 +72,20 @@ pub(super) struct Target {
     encrypt: bool,
 }
 
+impl Target {
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.file
+    }
+
+    /// The password, if the file is to be encrypted.
+    pub(super) fn password(&self) -> Result<Option<Zeroizing<String>>> {
+        self.encrypt.then(password).transpose()
+    }
+}
+
 impl FlowCommand {
-    /// The same of another server, if it has calls for that.
+    /// The same of another server, if a query does it. That of an export lacks the variable `Password`.
     pub(super) fn question(&self) -> Option<Question> {
         let of = |vql: &str, Which { client, flow }: &Which| {
             Question::new(vql).with("Client", client).with("Flow", flow)
@@ -92,7 +104,12 @@ impl FlowCommand {
                 "SELECT * FROM delete_flow(client_id=Client, flow_id=Flow, really_do_it=TRUE)",
                 which,
             )),
-            Self::Relaunch { .. } | Self::Export { .. } => None,
+            Self::Export { which, .. } => Some(of(
+                "SELECT create_flow_download(client_id=Client, flow_id=Flow, wait=TRUE, password=Password).Components \
+                 AS Components FROM scope()",
+                which,
+            )),
+            Self::Relaunch { .. } => None,
         }
     }
 }
@@ -131,9 +148,9 @@ pub(super) fn write(
     target: &Target,
     make: impl FnOnce(&mut std::fs::File, &Wishes) -> Result<Exported, ExportError>,
 ) -> Result<()> {
-    let path: &Path = &target.file;
+    let path = target.path();
     ensure!(!path.exists(), "{}: there is such a file already", path.display());
-    let wishes = Wishes { password: target.encrypt.then(password).transpose()? };
+    let wishes = Wishes { password: target.password()? };
     let made = export::replace(path, |file| make(file, &wishes));
     let Exported { entries, bytes } = match made {
         Err(ExportError::Io(error)) => {

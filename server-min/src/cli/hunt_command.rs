@@ -132,13 +132,13 @@ pub(super) struct Results {
 }
 
 impl HuntCommand {
-    /// The same of another server, if it has calls for that.
-    pub(super) fn question(&self) -> Option<Question> {
+    /// The same of another server. That of an export lacks the variable `Password`.
+    pub(super) fn question(&self) -> Question {
         let of = |vql: &str, Which { hunt }: &Which| Question::new(vql).with("Hunt", hunt);
         let turned = |how: &str, which: &Which| {
             of(&format!("SELECT hunt_update(hunt_id=Hunt, {how}=TRUE) AS Done FROM scope()"), which)
         };
-        Some(match self {
+        match self {
             Self::Create(options) => options.question(),
             Self::List { format } => {
                 let vql = "SELECT hunt_id, state, hunt_description, creator, create_time, expires FROM hunts()";
@@ -163,8 +163,12 @@ impl HuntCommand {
                     .with("Name", name)
                     .in_format(*format),
             },
-            Self::Export { .. } => return None,
-        })
+            Self::Export { which, .. } => of(
+                "SELECT create_hunt_download(hunt_id=Hunt, wait=TRUE, password=Password).Components AS Components \
+                 FROM scope()",
+                which,
+            ),
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::collect::pair;
+use super::collect::{pair, parameters as given};
 use super::console::Console;
+use super::remote_command::Question;
 use super::rows::{Format, Row, RowWriter};
 use super::{Invocation, print};
 use crate::launcher::Spec;
@@ -95,6 +96,42 @@ impl Wanted {
     fn watch(&self) -> Watch {
         let parameters = self.arguments.iter().cloned().collect();
         Watch { artifact: self.artifact.clone(), parameters }
+    }
+}
+
+impl MonitoringCommand {
+    /// The same of another server, if a query does it.
+    pub(super) fn question(&self) -> Option<Question> {
+        let change = |call: &str, artifact: &str| {
+            Question::new(format!("SELECT {call} AS Done FROM scope()")).with("Artifact", artifact)
+        };
+        Some(match self {
+            Self::Client(ClientCommand::Add { wanted, whose }) => change(
+                "add_client_monitoring(artifact=Artifact, label=Label, parameters=parse_json(data=Parameters))",
+                &wanted.artifact,
+            )
+            .with("Label", whose.label.as_deref().unwrap_or_default())
+            .with("Parameters", given(&wanted.arguments)),
+            Self::Client(ClientCommand::Remove { artifact, whose }) => {
+                change("rm_client_monitoring(artifact=Artifact, label=Label)", artifact)
+                    .with("Label", whose.label.as_deref().unwrap_or_default())
+            }
+            Self::Client(ClientCommand::List { format }) => {
+                Question::new("SELECT get_client_monitoring() AS Watched FROM scope()").in_format(*format)
+            }
+            Self::Server(ServerCommand::Add(wanted)) => change(
+                "add_server_monitoring(artifact=Artifact, parameters=parse_json(data=Parameters))",
+                &wanted.artifact,
+            )
+            .with("Parameters", given(&wanted.arguments)),
+            Self::Server(ServerCommand::Remove { artifact }) => {
+                change("rm_server_monitoring(artifact=Artifact)", artifact)
+            }
+            Self::Server(ServerCommand::List { format }) => {
+                Question::new("SELECT get_server_monitoring() AS Runs FROM scope()").in_format(*format)
+            }
+            Self::Server(ServerCommand::Show { .. }) => return None,
+        })
     }
 }
 

@@ -93,22 +93,22 @@ pub(super) enum NotebookCommand {
 #[derive(Debug, Args)]
 pub(super) struct Which {
     /// As N.ABCDEFGHIJKLM
-    notebook: NotebookId,
+    pub(super) notebook: NotebookId,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
     /// For people
-    name: String,
+    pub(super) name: String,
     /// For people
     #[arg(long, default_value = "", hide_default_value = true)]
-    description: String,
+    pub(super) description: String,
     /// A NOTEBOOK artifact with whose cells it begins
     #[arg(long, value_name = "ARTIFACT")]
-    template: Option<String>,
+    pub(super) template: Option<String>,
     /// A parameter of the template; may be repeated
     #[arg(long = "args", value_name = "NAME=VALUE", value_parser = pair)]
-    arguments: Vec<(String, String)>,
+    pub(super) arguments: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +120,17 @@ pub(super) struct Content {
     /// A text for people
     #[arg(long, value_name = "TEXT")]
     markdown: Option<String>,
+}
+
+impl Content {
+    /// The one that was given.
+    pub(super) fn given(&self) -> Result<(CellKind, &str)> {
+        match (&self.vql, &self.markdown) {
+            (Some(vql), _) => Ok((CellKind::Vql, vql)),
+            (None, Some(text)) => Ok((CellKind::Markdown, text)),
+            (None, None) => bail!("a query or a text?"),
+        }
+    }
 }
 
 pub(super) fn run(invocation: &Invocation, command: &NotebookCommand) -> Result<()> {
@@ -146,12 +157,8 @@ pub(super) fn run(invocation: &Invocation, command: &NotebookCommand) -> Result<
             print(&format!("{}\n", serde_json::to_string_pretty(&shown)?))
         }
         NotebookCommand::Add { which, content } => {
-            let (kind, text) = match (&content.vql, &content.markdown) {
-                (Some(vql), _) => (CellKind::Vql, vql),
-                (None, Some(text)) => (CellKind::Markdown, text),
-                (None, None) => bail!("a query or a text?"),
-            };
-            let cell = change(which, Change::Add(kind, text.clone()))?;
+            let (kind, text) = content.given()?;
+            let cell = change(which, Change::Add(kind, text.to_owned()))?;
             print(&format!("{cell}\n"))
         }
         NotebookCommand::Edit { which, cell, text } => {

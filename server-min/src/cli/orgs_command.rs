@@ -10,6 +10,8 @@ use crate::orgs::NewOrg;
 use crate::store::org::OrgRecord;
 
 use super::console::Console;
+use super::remote_command::Question;
+use super::rows::Format;
 use super::{Invocation, print, printable};
 
 #[derive(Debug, Subcommand)]
@@ -37,6 +39,33 @@ pub(super) enum OrgsCommand {
         /// Which
         id: OrgId,
     },
+}
+
+impl OrgsCommand {
+    /// The same of another server, if a query does it.
+    pub(super) fn question(&self) -> Option<Question> {
+        match self {
+            Self::Create { name, id } => {
+                let question = Question::new(match id {
+                    None => "SELECT org_create(name=Name) AS Made FROM scope()",
+                    Some(_) => "SELECT org_create(name=Name, org_id=Id) AS Made FROM scope()",
+                });
+                let id = id.as_ref().map(ToString::to_string).unwrap_or_default();
+                Some(question.with("Name", name).with("Id", id))
+            }
+            Self::Delete { id, really: true } => {
+                let vql = "SELECT org_delete(org=Id, really_do_it=TRUE) AS Done FROM scope()";
+                Some(Question::new(vql).with("Id", id))
+            }
+            Self::List => Some(Question::new("SELECT * FROM orgs()")),
+            Self::Show { id } => {
+                let question =
+                    Question::new("SELECT * FROM orgs() WHERE OrgId = Id").with("Id", id);
+                Some(question.in_format(Format::Json))
+            }
+            Self::Delete { .. } => None,
+        }
+    }
 }
 
 pub(super) fn run(invocation: &Invocation, command: OrgsCommand) -> Result<()> {

@@ -14,9 +14,12 @@ use troodon_vql::syntax::reformat;
 
 use super::artifacts_command::ArtifactsCommand;
 use super::collect::Collect;
+use super::flow_command::FlowCommand;
+use super::hunt_command::HuntCommand;
 use super::query_command::QueryOptions;
 use super::rows::{Format, Row, RowWriter};
 use super::{Command, Invocation, print, printable};
+use super::{remote_flow, remote_notebook};
 use crate::config::ApiClientConfig;
 use crate::limits::REMOTE_LOOK_MS;
 use crate::model::id::OrgId;
@@ -58,20 +61,44 @@ pub(super) fn run(
     typed: &str,
     command: &Command,
 ) -> Result<()> {
+    let org = &invocation.org;
     let question = match command {
         Command::Query(options) => return query(invocation, file, options),
         Command::Artifacts(ArtifactsCommand::Collect(options)) if options.waits() => {
-            return block_on(collect(&invocation.org, file, options));
+            return block_on(collect(org, file, options));
         }
         Command::Artifacts(ArtifactsCommand::Collect(options)) => Some(options.question()),
         Command::Client(command) => Some(command.question()),
+        Command::Artifacts(ArtifactsCommand::Uploads(options)) => {
+            return with(file, async |remote| remote_flow::uploads(remote, org, options).await);
+        }
+        Command::Flow(FlowCommand::Relaunch { which, arguments }) => {
+            return with(file, async |remote| {
+                remote_flow::relaunch(remote, org, which, arguments).await
+            });
+        }
         Command::Flow(command) => command.question(),
-        Command::Hunt(command) => command.question(),
+        Command::Hunt(command) => Some(command.question()),
+        Command::Monitoring(command) => command.question(),
+        Command::Orgs(command) => command.question(),
+        Command::Acl(command) => command.question(),
+        Command::User(command) => command.question()?,
+        Command::Notebook(command) => {
+            return with(file, async |remote| remote_notebook::run(remote, org, command).await);
+        }
         _ => None,
     };
-    match question {
-        Some(question) => ask(invocation, file, &question),
-        None => bail!(
+    let target = match command {
+        Command::Flow(FlowCommand::Export { target, .. })
+        | Command::Hunt(HuntCommand::Export { target, .. }) => Some(target),
+        _ => None,
+    };
+    match (question, target) {
+        (Some(question), Some(target)) => {
+            with(file, async |remote| remote_flow::export(remote, org, question, target).await)
+        }
+        (Some(question), None) => ask(invocation, file, &question),
+        (None, _) => bail!(
             "`{typed}` works on the server's own files; with --api_config ask with `query`, which does what the \
              rights of `{}` allow",
             file.name
@@ -100,6 +127,11 @@ fn ask(invocation: &Invocation, file: &ApiClientConfig, question: &Question) -> 
     })?;
     writer.finish().context("the standard output cannot be written")?;
     Ok(())
+}
+
+/// Works with another server.
+fn with(file: &ApiClientConfig, work: impl AsyncFnOnce(&mut Remote) -> Result<()>) -> Result<()> {
+    block_on(async { work(&mut Remote::connect(file).await?).await })
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -137,7 +169,11 @@ async fn each_row(
 }
 
 /// The first row of a query.
-async fn first_row(remote: &mut Remote, org: &OrgId, question: &Question) -> Result<Option<Row>> {
+pub(super) async fn first_row(
+    remote: &mut Remote,
+    org: &OrgId,
+    question: &Question,
+) -> Result<Option<Row>> {
     let mut first = None;
     each_row(remote, org, question, |row| {
         first.get_or_insert(row);

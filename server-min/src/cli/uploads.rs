@@ -12,7 +12,6 @@ use serde_json::json;
 use crate::model::door::Door;
 use crate::model::id::FlowId;
 use crate::model::site::Site;
-use crate::store::upload::Upload;
 
 use super::Invocation;
 use super::console::Console;
@@ -32,22 +31,35 @@ pub(super) struct Uploads {
     output: Option<PathBuf>,
 }
 
+impl Uploads {
+    /// Of which collection.
+    pub(super) fn of(&self) -> (String, String) {
+        (self.client.to_string(), self.flow.to_string())
+    }
+
+    /// The folder for copies, which is made if need be.
+    pub(super) fn folder(&self) -> Result<Option<&PathBuf>> {
+        if let Some(folder) = &self.output {
+            // What comes from a suspect machine is for its investigator's eyes.
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.with_context(|| folder.display().to_string())?;
+        }
+        Ok(self.output.as_ref())
+    }
+}
+
 pub(super) fn run(invocation: &Invocation, options: &Uploads) -> Result<()> {
     let console = Console::open(invocation)?;
     console.enter(
         Door::Uploads,
         json!({"client_id": options.client.as_str(), "flow_id": options.flow.as_str()}),
     )?;
-    let Uploads { flow, client, output } = options;
-    if let Some(folder) = output {
-        // What comes from a suspect machine is for its investigator's eyes.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.with_context(|| folder.display().to_string())?;
-    }
+    let Uploads { flow, client, .. } = options;
+    let output = options.folder()?;
     for upload in console.store.uploads(client, flow)? {
         let mut line = format!("{}  {} bytes", super::printable(&upload.path), upload.stored);
         if let Some(folder) = output {
-            let path = folder.join(file_name(&upload));
+            let path = folder.join(file_name(upload.number, &upload.path));
             let content = console.store.open_upload(client, flow, upload.number)?;
             let mut file = OpenOptions::new()
                 .write(true)
@@ -69,9 +81,9 @@ pub(super) fn run(invocation: &Invocation, options: &Uploads) -> Result<()> {
 }
 
 /// The number in the collection, and what of the agent's name is harmless: a name from there is never a path here.
-fn file_name(upload: &Upload) -> String {
-    let last = upload.path.rsplit(['/', '\\']).next().unwrap_or_default();
+pub(super) fn file_name(number: u64, path: &str) -> String {
+    let last = path.rsplit(['/', '\\']).next().unwrap_or_default();
     let harmless = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let name = last.chars().map(|c| if harmless(c) { c } else { '_' });
-    format!("{}-{}", upload.number, name.take(NAME_CHARS).collect::<String>())
+    format!("{number}-{}", name.take(NAME_CHARS).collect::<String>())
 }

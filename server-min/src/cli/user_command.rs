@@ -16,6 +16,8 @@ use crate::store::user::User;
 
 use super::acl_command::{role, warn_of};
 use super::console::Console;
+use super::remote_command::Question;
+use super::rows::Format;
 use super::{Invocation, print};
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +64,34 @@ pub(super) enum UserCommand {
     },
     /// List all users, each with roles and state
     List,
+}
+
+impl UserCommand {
+    /// The same of another server, if a query does it.
+    pub(super) fn question(&self) -> Result<Option<Question>> {
+        Ok(match self {
+            Self::Add { name, password, role, no_password } => {
+                let typed = match no_password {
+                    true => Zeroizing::new(String::new()),
+                    false => typed(password.clone())?,
+                };
+                let roles: Vec<&str> = role.iter().map(|role| role.name()).collect();
+                let vql = "SELECT user_create(user=Name, roles=parse_json_array(data=Roles), password=Password) AS Made \
+                           FROM scope()";
+                let question = Question::new(vql).with("Name", name).with("Roles", json!(roles));
+                Some(question.with("Password", typed.as_str()))
+            }
+            Self::Show { name } => {
+                let question = Question::new("SELECT * FROM gui_users() WHERE name = Name");
+                Some(question.with("Name", name).in_format(Format::Json))
+            }
+            Self::List => Some(Question::new("SELECT name, roles, locked FROM gui_users()")),
+            Self::Password { .. }
+            | Self::Lock { .. }
+            | Self::Unlock { .. }
+            | Self::Unpin { .. } => None,
+        })
+    }
 }
 
 pub(super) fn run(invocation: &Invocation, command: UserCommand) -> Result<()> {

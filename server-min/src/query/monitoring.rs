@@ -31,7 +31,7 @@ static ADD: Function = Function::new(
 
 fn add(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let backend = backend(cx)?;
-    let label = args.string("label");
+    let label = args.string("label").filter(|label| !label.is_empty());
     let principal = backend.token.principal();
     let list = backend.monitoring.add(principal, label.as_deref(), watch(args)).map_err(fault)?;
     shown(&list)
@@ -62,7 +62,7 @@ static REMOVE: Function = Function::new(
 fn remove(cx: &mut Context, _: &Scope, args: &Args) -> Result<Value, Fault> {
     let backend = backend(cx)?;
     let artifact = args.string("artifact").unwrap_or_default();
-    let label = args.string("label");
+    let label = args.string("label").filter(|label| !label.is_empty());
     let principal = backend.token.principal();
     let list = backend.monitoring.remove(principal, label.as_deref(), &artifact).map_err(fault)?;
     shown(&list)

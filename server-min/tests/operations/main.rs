@@ -19,3 +19,4 @@ mod mail;
 mod notebooks;
 mod people;
 mod remote;
+mod remote_commands;

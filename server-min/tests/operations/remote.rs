@@ -40,7 +40,7 @@ fn change(file: &Path, change: impl FnOnce(&mut ApiClientConfig)) {
     fs::write(file, to_yaml(&client).unwrap()).unwrap();
 }
 
-fn ask(bench: &Bench, file: &Path, more: &[&str]) -> std::process::Output {
+pub fn ask(bench: &Bench, file: &Path, more: &[&str]) -> std::process::Output {
     bench.bare(&[&["--api_config", file.to_str().unwrap()], more].concat())
 }
 
@@ -223,10 +223,7 @@ fn a_collection_of_another_server_itself_is_waited_for_and_who_may_not_fails() {
         assert!(!done.status.success() && done.stdout.is_empty(), "{}", text(&done.stdout));
         assert!(text(&done.stderr).contains("PermissionDenied"), "{}", text(&done.stderr));
     }
-    let done = ask(&running.bench, &file, &["flow", "export", "server", "F.X", "x.zip"]);
-    assert!(
-        text(&done.stderr).contains("works on the server's own files"),
-        "{}",
-        text(&done.stderr)
-    );
+    let done = ask(&running.bench, &file, &["flow", "export", "server", "F.X", "/nonexistent/x"]);
+    let said = text(&done.stderr);
+    assert!(!done.status.success() && said.contains("has no collection F.X"), "{said}");
 }
