@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use troodon_vql::Interrupt;
 
 use crate::flows;
-use crate::limits::{EXPIRY_LOOK_SECONDS, QUERY_NAP_MS, SERVER_COLLECTIONS, WATCH_LIST_MS};
+use crate::limits::{BEGIN_LOOK_SECONDS, QUERY_NAP_MS, SERVER_COLLECTIONS, WATCH_LIST_MS};
 use crate::model::id::OrgId;
 use crate::orgs::Org;
 use crate::services::Services;
@@ -77,7 +77,7 @@ impl Runner {
     fn look(&mut self) -> Result<(), StoreError> {
         self.running.retain(|one| !one.thread.is_finished());
         if Instant::now() >= self.expiry_due {
-            self.expiry_due = Instant::now() + Duration::from_secs(EXPIRY_LOOK_SECONDS);
+            self.expiry_due = Instant::now() + Duration::from_secs(BEGIN_LOOK_SECONDS);
             flows::expire(&self.services.orgs, self.services.acl.server_name())?;
         }
         let mut orgs = Vec::new();

@@ -32,7 +32,7 @@ pub const COLLECTION_SLICES: u32 = 20;
 /// Milliseconds of rest that a collection of the server has to have before it rests.
 pub const COLLECTION_REST_MS: u64 = 5;
 /// Seconds between two looks whether collections have expired that nobody has begun. Nobody can begin one meanwhile.
-pub const EXPIRY_LOOK_SECONDS: u64 = 10;
+pub const BEGIN_LOOK_SECONDS: u64 = 10;
 /// Seconds between two looks whether an exit from lockdown is over, to put that on record. It is over without.
 pub const EXIT_LOOK_SECONDS: u64 = 1;
 
