@@ -27,6 +27,7 @@ use tonic::codegen::tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 use troodon_proto::{VqlCollectorArgs, VqlResponse};
 
+use crate::frontend::Callers;
 use crate::limits;
 use crate::services::Services;
 
@@ -65,8 +66,8 @@ use here::Here;
 pub struct Settings {
     /// `API.bind_address`, `API.bind_port`; port 0 lets the system choose.
     pub bind: SocketAddr,
-    /// PEM of the authority whose certificates open a connection.
-    pub authority: String,
+    /// Whose certificates open a connection.
+    pub callers: Callers,
     /// PEM of the server's certificate.
     pub certificate: String,
     /// PEM of its key.

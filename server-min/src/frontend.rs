@@ -10,6 +10,7 @@
 //! [`Frontend::bind`] binds the address, [`Bound::serve`] runs until it is told to stop.
 
 mod body;
+mod callers;
 mod control;
 mod door;
 mod listen;
@@ -43,6 +44,7 @@ use crate::store::{Store, StoreError};
 
 pub use realm::{Realm, Realms};
 
+pub use callers::Callers;
 pub use listen::{Bound, raise_file_limit, runtime, termination};
 pub use shown::Shown;
 pub(crate) use tls::{TlsWishes, server_tls};
@@ -65,9 +67,9 @@ pub struct Settings {
     pub tls: Option<Arc<Shown>>,
     /// What an authority is answered that looks whose name this is.
     pub answers: Option<Arc<Answers>>,
-    /// `Frontend.require_client_certificates`: PEM of the authorities of which an agent must show a certificate. Its
+    /// `Frontend.require_client_certificates`: whose certificate an agent must show. Its
     /// name does not matter: it opens the door, and the envelope says who came in.
-    pub client_roots: Option<String>,
+    pub callers: Option<Callers>,
     /// `Frontend.use_plain_http`: no TLS; for laboratories, or behind a proxy.
     pub plain_http: bool,
     /// `Frontend.proxy_header`: where a trusted proxy puts the address of the client.

@@ -11,6 +11,7 @@ mod artifacts;
 mod asset;
 mod attempts;
 mod audit;
+mod certificate;
 mod chart;
 mod clients;
 mod collect;

@@ -5,6 +5,7 @@
 //! tokens are the business of the crate `openidconnect`; what it leaves open is decided here. Nothing here knows users:
 //! `account::arrive` decides whether an identity is one.
 
+mod certificate;
 mod claims;
 mod github;
 mod oidc;
@@ -16,6 +17,8 @@ use openidconnect::url::Url;
 use openidconnect::{CsrfToken, Nonce, PkceCodeVerifier};
 use rustls::ClientConfig;
 use zeroize::Zeroizing;
+
+pub use certificate::{HolderError, Holders};
 
 use crate::config::{ProviderConfig, ProviderKind};
 use crate::limits;

@@ -15,6 +15,7 @@ use rustix::net::sockopt;
 use rustix::process::{Resource, getrlimit};
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -33,6 +34,10 @@ pub struct Tls {
     /// For those of an authority that looks whose name it is.
     pub answers: Option<Arc<Answers>>,
 }
+
+/// What opened a connection, checked by TLS (DER); an extension of its requests.
+#[derive(Debug, Clone)]
+pub struct PeerCertificate(pub Arc<CertificateDer<'static>>);
 
 /// A bound address, with TLS or without.
 pub struct Listener {
@@ -117,11 +122,16 @@ async fn connection_of(
     // Pads that nobody acknowledges show that an agent is gone (docs/protocol.md section 9, P14).
     sockopt::set_tcp_user_timeout(&stream, limits::UNACKNOWLEDGED_MS)?;
     match tls {
-        None => http(stream, peer, router, stop).await,
+        None => http(stream, (peer, None), router, stop).await,
         Some(tls) => {
             let patience = Duration::from_secs(limits::HANDSHAKE_SECONDS);
             match timeout(patience, greet(stream, &tls)).await?? {
-                Some(stream) => http(stream, peer, router, stop).await,
+                Some(stream) => {
+                    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                    let shown =
+                        shown.map(|one| PeerCertificate(Arc::new(one.clone().into_owned())));
+                    http(stream, (peer, shown), router, stop).await
+                }
                 None => Ok(()),
             }
         }
@@ -140,12 +150,15 @@ async fn greet(stream: TcpStream, tls: &Tls) -> io::Result<Option<TlsStream<TcpS
 
 async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    peer: SocketAddr,
+    (peer, shown): (SocketAddr, Option<PeerCertificate>),
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(shown) = &shown {
+            request.extensions_mut().insert(shown.clone());
+        }
         hyper::service::Service::call(&TowerToHyperService::new(router.clone()), request)
     });
     let mut builder = Builder::new(TokioExecutor::new());

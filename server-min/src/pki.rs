@@ -12,6 +12,8 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
 use x509_cert::Certificate;
+use x509_cert::der::asn1::{PrintableStringRef, Utf8StringRef};
+use x509_cert::der::oid::db::rfc4519::CN;
 use x509_cert::der::{Decode, DecodePem, Encode};
 
 use crate::config::Secret;
@@ -82,6 +84,41 @@ pub fn validity_us(der: &[u8]) -> Option<(u64, u64)> {
     let validity = certificate.tbs_certificate().validity();
     let us = |time: x509_cert::time::Time| u64::try_from(time.to_unix_duration().as_micros()).ok();
     Some((us(validity.not_before)?, us(validity.not_after)?))
+}
+
+/// The serial number of a certificate (DER), without zeros at its beginning; `None` for what is none.
+#[must_use]
+pub fn serial(der: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let serial = certificate.tbs_certificate().serial_number().as_bytes();
+    Some(serial.iter().copied().skip_while(|byte| *byte == 0).collect())
+}
+
+/// The public key (DER) in the first certificate of a PEM text; `None` for what is none.
+#[must_use]
+pub fn key_of(pem: &str) -> Option<Vec<u8>> {
+    key_in(&CertificateDer::from_pem_slice(pem.as_bytes()).ok()?)
+}
+
+/// The public key (DER) in a certificate (DER); `None` for what is none.
+#[must_use]
+pub fn key_in(der: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(der).ok()?;
+    certificate.tbs_certificate().subject_public_key_info().to_der().ok()
+}
+
+/// The one common name in the subject of a certificate (DER).
+#[must_use]
+pub fn common_name(der: &[u8]) -> Option<String> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let subject = certificate.tbs_certificate().subject();
+    let mut names = subject.iter().filter(|one| one.oid == CN);
+    let (Some(name), None) = (names.next(), names.next()) else { return None };
+    let utf8 = name.value.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str().to_owned());
+    let text = utf8.or_else(|_| {
+        name.value.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str().to_owned())
+    });
+    text.ok()
 }
 
 /// The internal authority, able to sign.

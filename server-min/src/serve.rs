@@ -23,7 +23,9 @@ use crate::certificates::FilesError;
 use crate::collector;
 use crate::config::{Config, ConfigError, MonitoringConfig};
 use crate::expiry;
-use crate::frontend::{Bound, Frontend, FrontendError, Settings, raise_file_limit, termination};
+use crate::frontend::{
+    Bound, Callers, Frontend, FrontendError, Settings, raise_file_limit, termination,
+};
 use crate::gui::{self, Gui};
 use crate::launcher::Launcher;
 use crate::limits;
@@ -315,7 +317,7 @@ fn api_settings(config: &Config) -> Result<api::Settings, ConfigError> {
     };
     Ok(api::Settings {
         bind: SocketAddr::new(bind_address("API.bind_address", address)?, config.api.port()),
-        authority: config.client.ca_certificate.clone(),
+        callers: tls::programs_and_people(config)?,
         certificate: config.frontend.certificate.clone(),
         key_pem: Zeroizing::new(config.frontend.private_key.expose().to_owned()),
     })
@@ -351,7 +353,7 @@ fn settings(config: &Config) -> Result<Settings, ConfigError> {
         name: client.server_name().to_owned(),
         tls: None,
         answers: None,
-        client_roots: frontend.require_client_certificates.then(|| tls::client_roots(client)),
+        callers: tls::agents(config)?,
         plain_http: frontend.use_plain_http,
         proxy_header: header("Frontend.proxy_header", &frontend.proxy_header)?,
         nonce: client.nonce.clone(),
@@ -377,7 +379,12 @@ fn gui_settings(config: &Config, frontend: &Settings) -> Result<gui::Settings, S
     let address = if pages.bind_address.is_empty() { "127.0.0.1" } else { &pages.bind_address };
     let tls = match pages.use_plain_http {
         true => None,
-        false => Some(frontend.tls_for_people()?),
+        false => {
+            let callers = tls::programs_and_people(config)?;
+            let callers = Callers { may_have_none: true, ..callers };
+            let are_asked = config.sign_on()?.newcomers_by_certificate.is_some();
+            Some(frontend.tls_for_people(are_asked.then_some(&callers))?)
+        }
     };
     let minutes = pages.authenticator.as_ref().map_or(0, |one| one.default_session_expiry_min);
     let minutes = if minutes == 0 { limits::SESSION_MINUTES } else { minutes };

@@ -5,10 +5,6 @@ use std::sync::Arc;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 use troodon_vql::Permission;
-use x509_cert::Certificate;
-use x509_cert::der::Decode;
-use x509_cert::der::asn1::{PrintableStringRef, Utf8StringRef};
-use x509_cert::der::oid::db::rfc4519::CN;
 
 use super::here;
 use crate::acl::Principal;
@@ -16,6 +12,7 @@ use crate::actor::{ActError, Actor};
 use crate::model::decision::Standing;
 use crate::model::id::{OrgId, UserName};
 use crate::orgs::Org;
+use crate::pki;
 use crate::services::Services;
 
 /// The holder of the certificate of a connection. Only [`name_in`] makes one, and only from a certificate that TLS has
@@ -33,15 +30,7 @@ impl Holder {
 
 /// The name in a verified certificate; `None` when it has none that a user could have.
 pub(super) fn name_in(certificate: &[u8]) -> Option<Holder> {
-    let certificate = Certificate::from_der(certificate).ok()?;
-    let subject = certificate.tbs_certificate().subject();
-    let mut names = subject.iter().filter(|one| one.oid == CN);
-    let (Some(name), None) = (names.next(), names.next()) else { return None };
-    let utf8 = name.value.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str().to_owned());
-    let text = utf8.or_else(|_| {
-        name.value.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str().to_owned())
-    });
-    text.ok()?.parse().ok().map(Holder)
+    pki::common_name(certificate)?.parse().ok().map(Holder)
 }
 
 /// Who asks, whatever they may do.

@@ -51,7 +51,7 @@ impl Bound {
     pub async fn bind(settings: &Settings, services: Services) -> Result<Self, ApiError> {
         let tls = server_tls(&TlsWishes {
             shown: Arc::new(Shown::new(&settings.certificate, &settings.key_pem)?),
-            client_roots: Some(&settings.authority),
+            callers: Some(&settings.callers),
             protocols: &["h2"],
         })?;
         let fault = |cause| ApiError::Bind { address: settings.bind, cause };

@@ -1,7 +1,11 @@
 //! The sections `defaults` and `security`.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::ConfigError;
 
 /// The `defaults` section. Lists that `security` holds today are accepted here, and move there when read.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -86,6 +90,9 @@ pub struct Security {
     /// Minutes for which two administrators together may leave lockdown; 0 means that nobody may. Of Troodon alone.
     #[serde(skip_serializing_if = "is_zero")]
     pub lockdown_exit_minutes: u64,
+    /// Serial numbers in hex of certificates of the internal authority that count no more. Of Troodon alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revoked_certificates: Vec<String>,
     /// Kept, not used.
     pub disable_inventory_service_external_access: bool,
     /// Kept, not used.
@@ -104,11 +111,52 @@ const fn is_zero(number: &u64) -> bool {
 }
 
 impl Security {
+    /// The numbers of `revoked_certificates`, without zeros at their beginning.
+    ///
+    /// # Errors
+    /// One of them is none.
+    pub fn revoked(&self) -> Result<BTreeSet<Vec<u8>>, ConfigError> {
+        let number = |text: &String| {
+            let digits: String = text.chars().filter(|c| *c != ':').collect();
+            let padded = if digits.len().is_multiple_of(2) { digits } else { format!("0{digits}") };
+            let bytes =
+                hex::decode(&padded).ok().filter(|bytes| bytes.iter().any(|byte| *byte != 0));
+            let bytes = bytes.ok_or_else(|| {
+                let problem = format!(
+                    "`{text}` is no serial number in hex, as `openssl x509 -serial` prints it"
+                );
+                ConfigError::invalid("security.revoked_certificates", problem)
+            })?;
+            Ok(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
+        };
+        self.revoked_certificates.iter().map(number).collect()
+    }
+
     /// Days that issued certificates are valid.
     pub fn validity_days(&self) -> u64 {
         match self.certificate_validity_days {
             0 => 365,
             days => days,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_are_read_as_openssl_prints_them() {
+        let numbers = |text: &str| {
+            let revoked_certificates = vec![text.to_owned()];
+            Security { revoked_certificates, ..Security::default() }.revoked()
+        };
+        for good in ["0A0b", "a0b", "00:0a:0b"] {
+            assert_eq!(numbers(good).unwrap(), [vec![0x0a, 0x0b]].into(), "{good}");
+        }
+        for bad in ["", "0", "x", "serial=0A", "é"] {
+            let error = numbers(bad).unwrap_err().to_string();
+            assert!(error.starts_with("security.revoked_certificates: "), "{error}");
         }
     }
 }

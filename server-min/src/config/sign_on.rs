@@ -31,6 +31,8 @@ pub struct SignOnConfig {
     pub passwords: bool,
     /// Through other servers, in the order of the configuration.
     pub providers: Vec<ProviderConfig>,
+    /// By certificates of the internal authority, with the roles of those who are no users yet.
+    pub newcomers_by_certificate: Option<BTreeSet<Role>>,
 }
 
 /// A server that says who people are.
@@ -95,7 +97,11 @@ impl Config {
     /// # Errors
     /// A key is missing, cannot work, or would let strangers in.
     pub fn sign_on(&self) -> Result<SignOnConfig, ConfigError> {
-        let mut ways = SignOnConfig { passwords: false, providers: Vec::new() };
+        let mut ways = SignOnConfig {
+            passwords: false,
+            providers: Vec::new(),
+            newcomers_by_certificate: None,
+        };
         match &self.gui.authenticator {
             None => ways.passwords = true,
             Some(all) if all.kind.eq_ignore_ascii_case("multi") => {
@@ -138,10 +144,18 @@ impl Config {
                 (ProviderKind::GitHub { site, api }, "GitHub".to_owned())
             }
             "saml" => return Err(wrong("type", SAML)),
-            "certs" => return Err(wrong("type", CERTS)),
+            "certs" => {
+                if self.gui.use_plain_http {
+                    return Err(wrong("type", CERTS));
+                }
+                let key = "default_roles_for_unknown_user";
+                ways.newcomers_by_certificate =
+                    Some(roles(key, &one.default_roles_for_unknown_user)?);
+                return Ok(());
+            }
             "multi" => return Err(wrong("sub_authenticators", "`Multi` cannot hold another one")),
             other => {
-                let known = "Basic, OIDC, Google, Azure, GitHub, Multi";
+                let known = "Basic, Certs, OIDC, Google, Azure, GitHub, Multi";
                 return Err(wrong("type", &format!("`{other}` is none of {known}")));
             }
         };
@@ -227,8 +241,8 @@ impl Config {
 
 const SAML: &str = "this server does not read SAML; let a proxy do it that speaks OpenID Connect to this server (dex, \
                     Keycloak), and use type OIDC";
-const CERTS: &str = "people do not sign in to the web pages by certificates; use OIDC or Basic, or let \
-                     programs with certificates use the API";
+const CERTS: &str = "nobody sees certificates while GUI.use_plain_http is set, and no header of a proxy is believed; \
+                     remove one of the two";
 
 /// Whether what is sent to an address is read by nobody on the way: TLS, or this machine.
 #[must_use]
@@ -357,7 +371,7 @@ mod tests {
         const OIDC: &str = "type: OIDC, oidc_issuer: 'https://id.example', oauth_client_id: a, oauth_client_secret: b";
         for (text, key) in [
             ("{type: SAML}".to_owned(), "type: this server does not read SAML"),
-            ("{type: Kerberos}".to_owned(), "`kerberos` is none of Basic, OIDC"),
+            ("{type: Kerberos}".to_owned(), "`kerberos` is none of Basic, Certs, OIDC"),
             ("{type: Multi}".to_owned(), "sub_authenticators"),
             (format!("{{type: OIDC, {ID}}}"), "oidc_issuer: missing"),
             (format!("{{type: OIDC, oidc_issuer: 'http://id.example', {ID}}}"), "https://"),

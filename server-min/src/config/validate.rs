@@ -47,6 +47,7 @@ impl Config {
         self.gui.allowed()?;
         self.sign_on()?;
         self.autocert()?;
+        self.security.revoked()?;
         one_of(
             "Logging.remote_syslog_protocol",
             &self.logging.remote_syslog_protocol,

@@ -2,24 +2,20 @@
 
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
 use rustls::version::TLS13;
-use rustls::{RootCertStore, ServerConfig};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
-use super::{FrontendError, Settings, Shown};
+use super::{Callers, FrontendError, Settings, Shown};
 use crate::listener::Tls;
 
 impl Settings {
-    /// What web pages show: the same certificate, and nobody is asked for another.
+    /// What web pages show: the same certificate. People are asked for theirs only where they sign in by them.
     ///
     /// # Errors
     /// The certificate or key cannot be used.
-    pub fn tls_for_people(&self) -> Result<Tls, FrontendError> {
-        config(self, None)
+    pub fn tls_for_people(&self, callers: Option<&Callers>) -> Result<Tls, FrontendError> {
+        config(self, callers)
     }
 }
 
@@ -27,23 +23,23 @@ impl Settings {
 pub(crate) struct TlsWishes<'a> {
     /// The certificate that it shows.
     pub shown: Arc<Shown>,
-    /// PEM of the authorities of which a caller must show a certificate.
-    pub client_roots: Option<&'a str>,
+    /// Whose certificates callers show.
+    pub callers: Option<&'a Callers>,
     /// Protocols that it speaks (ALPN), the best first.
     pub protocols: &'a [&'a str],
 }
 
 /// The configuration for every connection of agents.
 pub(super) fn for_agents(settings: &Settings) -> Result<Tls, FrontendError> {
-    config(settings, settings.client_roots.as_deref())
+    config(settings, settings.callers.as_ref())
 }
 
-fn config(settings: &Settings, client_roots: Option<&str>) -> Result<Tls, FrontendError> {
+fn config(settings: &Settings, callers: Option<&Callers>) -> Result<Tls, FrontendError> {
     let shown = match &settings.tls {
         Some(shown) => Arc::clone(shown),
         None => Arc::new(Shown::new(&settings.certificate, &settings.key_pem)?),
     };
-    let config = server_tls(&TlsWishes { shown, client_roots, protocols: &["h2", "http/1.1"] })?;
+    let config = server_tls(&TlsWishes { shown, callers, protocols: &["h2", "http/1.1"] })?;
     Ok(Tls { config, answers: settings.answers.clone() })
 }
 
@@ -54,9 +50,9 @@ pub(crate) fn server_tls(wishes: &TlsWishes<'_>) -> Result<Arc<ServerConfig>, Fr
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| fault(&error))?;
-    let builder = match wishes.client_roots {
+    let builder = match wishes.callers {
         None => builder.with_no_client_auth(),
-        Some(roots) => builder.with_client_cert_verifier(client_verifier(roots, provider)?),
+        Some(callers) => builder.with_client_cert_verifier(callers.verifier(provider)?),
     };
     let mut config = builder.with_cert_resolver(Arc::<Shown>::clone(&wishes.shown));
     config.alpn_protocols = wishes.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
@@ -64,22 +60,6 @@ pub(crate) fn server_tls(wishes: &TlsWishes<'_>) -> Result<Arc<ServerConfig>, Fr
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     Ok(Arc::new(config))
-}
-
-/// Lets nobody in without a certificate of one of these authorities that is valid today.
-fn client_verifier(
-    roots: &str,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, FrontendError> {
-    let fault = |error: &dyn std::fmt::Display| {
-        FrontendError::Certificate(format!("authorities of client certificates: {error}"))
-    };
-    let mut store = RootCertStore::empty();
-    for root in CertificateDer::pem_slice_iter(roots.as_bytes()) {
-        store.add(root.map_err(|error| fault(&error))?).map_err(|error| fault(&error))?;
-    }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider);
-    verifier.build().map_err(|error| fault(&error))
 }
 
 /// Servers of this protocol offer P-521, P-384 and P-256 only; X25519 is there for agents of ours.

@@ -13,9 +13,9 @@ use axum::{Extension, Router};
 use super::fault::Fault;
 use super::tool::ForTools;
 use super::{
-    Shared, artifacts, asset, audit, clients, collect, editor, events, flow, hunts, labels, live,
-    lockdown, monitoring, notebook, notebooks, organisation, overview, own, page, preview,
-    server_flows, sign_in, sign_on, state, users,
+    Shared, artifacts, asset, audit, certificate, clients, collect, editor, events, flow, hunts,
+    labels, live, lockdown, monitoring, notebook, notebooks, organisation, overview, own, page,
+    preview, server_flows, sign_in, sign_on, state, users,
 };
 use crate::limits;
 
@@ -102,6 +102,7 @@ fn people() -> Router<Arc<Shared>> {
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::check))
         .route("/sign-in/code", post(sign_in::check_code))
+        .route("/sign-in/certificate", post(certificate::check))
         .route("/auth/{kind}/login", get(sign_on::leave))
         .route("/auth/{kind}/callback", get(sign_on::arrive))
         .route("/auth/{kind}/{name}/login", get(sign_on::leave))

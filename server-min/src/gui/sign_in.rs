@@ -40,14 +40,24 @@ pub(super) struct SignIn<'a> {
     passwords: bool,
     /// A button each.
     providers: &'a [Provider],
+    /// A button for those who have one.
+    certificates: bool,
 }
 
 impl<'a> SignIn<'a> {
     /// The page with all ways in.
     pub(super) fn of(shared: &'a Shared) -> Self {
-        let SignOn { passwords, providers } = &shared.settings.sign_on;
+        let SignOn { passwords, providers, certificates } = &shared.settings.sign_on;
         let base = &shared.settings.base_path;
-        Self { base, name: "", problem: None, wants_code: false, passwords: *passwords, providers }
+        Self {
+            base,
+            name: "",
+            problem: None,
+            wants_code: false,
+            passwords: *passwords,
+            providers,
+            certificates: certificates.is_some(),
+        }
     }
 
     /// With what went wrong.

@@ -23,7 +23,7 @@ use super::visitor::{cookie_of, is_from_elsewhere};
 use super::{Shared, page};
 use crate::account::{self, Arrival, ArrivalError, SignedIn};
 use crate::config::{Config, ConfigError};
-use crate::identity::{Away, Provider, Refusal, words};
+use crate::identity::{Away, Holders, Provider, Refusal, words};
 use crate::limits;
 use crate::model::audit::Record;
 use crate::model::id::OrgId;
@@ -40,11 +40,13 @@ pub struct SignOn {
     pub passwords: bool,
     /// Through other servers, each by a button.
     pub providers: Vec<Provider>,
+    /// By the certificate of the connection.
+    pub certificates: Option<Holders>,
 }
 
 impl Default for SignOn {
     fn default() -> Self {
-        Self { passwords: true, providers: Vec::new() }
+        Self { passwords: true, providers: Vec::new(), certificates: None }
     }
 }
 
@@ -56,15 +58,21 @@ impl SignOn {
     /// A key of the configuration cannot be used.
     pub fn of(config: &Config) -> Result<Self, ConfigError> {
         let ways = config.sign_on()?;
+        let crypto = config.client.crypto.as_ref();
+        let of_agents = crypto.map_or("", |crypto| &crypto.client_certificate);
+        let certificates = ways
+            .newcomers_by_certificate
+            .map(|newcomers| Holders::new(&config.client.ca_certificate, of_agents, newcomers));
         if ways.providers.is_empty() {
-            return Ok(Self { passwords: ways.passwords, providers: Vec::new() });
+            return Ok(Self { passwords: ways.passwords, providers: Vec::new(), certificates });
         }
-        let roots = config.client.crypto.as_ref().map_or("", |crypto| &crypto.root_certs);
+        let roots = crypto.map_or("", |crypto| &crypto.root_certs);
         let tls = syslog::tls(roots)?;
         let known = |one| Provider::new(one, Arc::clone(&tls));
         Ok(Self {
             passwords: ways.passwords,
             providers: ways.providers.into_iter().map(known).collect(),
+            certificates,
         })
     }
 
@@ -143,7 +151,7 @@ pub(super) async fn leave(
     let turn = shared.calls.try_acquire().map_err(|_| Fault::TooMany)?;
     let begun = match provider.begin().await {
         Ok(begun) => begun,
-        Err(refusal) => return refuse(&shared, provider, peer, refusal.to_string()).await,
+        Err(refusal) => return refuse(&shared, provider.path(), peer, refusal.to_string()).await,
     };
     drop(turn);
     let (address, state, away) = begun.part();
@@ -194,17 +202,17 @@ pub(super) async fn arrive(
     let token = cookie_of(&headers, COOKIE).unwrap_or_default();
     let Some(away) = shared.abroad.take(&answer.state, number, &token, now_us()) else {
         let why = "this sign-in was begun in another browser, was used already, or took too long; begin again";
-        return refuse(&shared, provider, peer, why.to_owned()).await;
+        return refuse(&shared, provider.path(), peer, why.to_owned()).await;
     };
     if !answer.error.is_empty() || answer.code.is_empty() {
         let said = words(&format!("{} {}", answer.error, answer.error_description));
         let said = if said.trim().is_empty() { "nothing".to_owned() } else { said };
-        return refuse(&shared, provider, peer, Refusal::Said(said).to_string()).await;
+        return refuse(&shared, provider.path(), peer, Refusal::Said(said).to_string()).await;
     }
     let turn = shared.calls.try_acquire().map_err(|_| Fault::TooMany)?;
     let identity = match provider.finish(&away, answer.code, answer.iss.as_deref()).await {
         Ok(identity) => identity,
-        Err(refusal) => return refuse(&shared, provider, peer, refusal.to_string()).await,
+        Err(refusal) => return refuse(&shared, provider.path(), peer, refusal.to_string()).await,
     };
     drop(turn);
     let arrival = Arrival {
@@ -240,9 +248,9 @@ pub(super) async fn arrive(
 }
 
 /// Puts a refusal on record before it is known whose it is, and shows it.
-async fn refuse(
+pub(super) async fn refuse(
     shared: &Arc<Shared>,
-    provider: &Provider,
+    way: &str,
     peer: SocketAddr,
     why: String,
 ) -> Result<Response, Fault> {
@@ -252,10 +260,10 @@ async fn refuse(
         time_us: now_us(),
         org: OrgId::root(),
         // No user has such a name.
-        principal: format!("({})", provider.path()),
+        principal: format!("({way})"),
         operation: "Invalid identity".to_owned(),
         allowed: false,
-        details: json!({"authenticator": provider.path(), "refused": why, "address": address}),
+        details: json!({"authenticator": way, "refused": why, "address": address}),
     };
     let store = shared.services.orgs.root().store.clone();
     let note = move || store.write(move |db| audit::append(db, &record));
@@ -263,7 +271,7 @@ async fn refuse(
     Ok(show(shared, &why))
 }
 
-fn show(shared: &Shared, why: &str) -> Response {
+pub(super) fn show(shared: &Shared, why: &str) -> Response {
     let text = format!("You are not signed in: {why}.");
     page::html(StatusCode::UNAUTHORIZED, &SignIn::of(shared).saying(&text))
 }

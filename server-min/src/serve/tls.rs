@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use super::ServeError;
 use crate::acme::{Keeper, Plain};
 use crate::certificates::{Certificates, Files};
-use crate::config::{ClientConfig, Config, ConfigError};
-use crate::frontend::{Settings, Shown};
+use crate::config::{Config, ConfigError};
+use crate::frontend::{Callers, Settings, Shown};
 use crate::pki;
 
 /// Where the certificate of TLS comes from, when it is not the internal one.
@@ -89,11 +89,20 @@ pub(super) fn certificates(config: &Config, frontend: &Settings) -> Certificates
     Certificates { fixed, shown }
 }
 
-/// Whose certificates agents may show: the internal authority's, and those of `Client.Crypto.root_certs`
-/// (docs/protocol.md section 4.5).
-pub(super) fn client_roots(client: &ClientConfig) -> String {
+/// Whose certificates agents have to show, if they have to: the internal authority's, and those of
+/// `Client.Crypto.root_certs` (docs/protocol.md section 4.5).
+pub(super) fn agents(config: &Config) -> Result<Option<Callers>, ConfigError> {
+    let client = &config.client;
     let further = client.crypto.as_ref().map_or("", |crypto| &crypto.root_certs);
-    format!("{}\n{further}", client.ca_certificate)
+    let roots = format!("{}\n{further}", client.ca_certificate);
+    let callers = Callers { roots, may_have_none: false, revoked: config.security.revoked()? };
+    Ok(config.frontend.require_client_certificates.then_some(callers))
+}
+
+/// Whose certificates programs and people show: the internal authority's, and nobody else's.
+pub(super) fn programs_and_people(config: &Config) -> Result<Callers, ConfigError> {
+    let (roots, revoked) = (config.client.ca_certificate.clone(), config.security.revoked()?);
+    Ok(Callers { roots, may_have_none: false, revoked })
 }
 
 /// Whether agents and people come to one address.
@@ -118,6 +127,10 @@ pub(super) fn is_shared(
             "is the port of agents too: set GUI.use_plain_http and Frontend.use_plain_http both or none, or choose \
              another port"
         }
+        () if config.sign_on()?.newcomers_by_certificate.is_some() => {
+            "is the port of agents too, who are not asked for certificates as people are (GUI.authenticator.type Certs): \
+             choose another port"
+        }
         () => return Ok(true),
     };
     Err(ConfigError::invalid("GUI.bind_port", problem))
@@ -126,6 +139,7 @@ pub(super) fn is_shared(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Authenticator;
 
     #[test]
     fn one_port_is_one_address_with_one_kind_of_connection() {
@@ -139,6 +153,11 @@ mod tests {
         assert_eq!(is(&config, "192.0.2.1:443", "192.0.2.2:443"), Ok(false));
         let error = is(&config, "0.0.0.0:443", "127.0.0.1:443").unwrap_err();
         assert!(error.starts_with("GUI.bind_port: ") && error.contains("GUI.bind_address"));
+        let certs = Authenticator { kind: "certs".into(), ..Authenticator::default() };
+        config.gui.authenticator = Some(certs);
+        let error = is(&config, "0.0.0.0:443", "0.0.0.0:443").unwrap_err();
+        assert!(error.contains("Certs"), "{error}");
+        config.gui.authenticator = None;
         config.gui.use_plain_http = true;
         let error = is(&config, "0.0.0.0:443", "0.0.0.0:443").unwrap_err();
         assert!(error.contains("use_plain_http"), "{error}");

@@ -10,7 +10,7 @@ use troodon_core::obfuscation::Obfuscator;
 use troodon_core::rsa::aws::AwsKey;
 use troodon_proto::{FlowRequest, VqlCollectorArgs, VqlEventTable, VqlRequest};
 use troodon_server::acme::Answers;
-use troodon_server::frontend::{Frontend, Hooks, Settings, Shown};
+use troodon_server::frontend::{Callers, Frontend, Hooks, Settings, Shown};
 use troodon_server::model::client::Client;
 use troodon_server::model::flow::NewFlow;
 use troodon_server::model::id::{ClientId, FlowId};
@@ -43,7 +43,7 @@ pub struct Wishes {
     pub max_upload_size: usize,
     pub names: Option<&'static str>,
     pub nonce: &'static str,
-    pub client_roots: Option<String>,
+    pub callers: Option<Callers>,
     pub recruits: bool,
     pub enrolments_per_second: u32,
     pub shown: Option<Arc<Shown>>,
@@ -60,7 +60,7 @@ impl Default for Wishes {
             max_upload_size: 5 << 20,
             names: None,
             nonce: NONCE,
-            client_roots: None,
+            callers: None,
             recruits: true,
             enrolments_per_second: 1000,
             shown: None,
@@ -165,7 +165,7 @@ pub fn settings(deployment: &Deployment, wishes: Wishes) -> Settings {
         name: NAME.to_owned(),
         tls: wishes.shown,
         answers: wishes.answers,
-        client_roots: wishes.client_roots,
+        callers: wishes.callers,
         plain_http: wishes.plain_http,
         proxy_header: None,
         nonce: wishes.nonce.to_owned(),

@@ -1,5 +1,6 @@
 //! Agents that must show a certificate before they may say anything.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, PKCS_RSA_SHA256};
@@ -11,23 +12,30 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use troodon_server::config::Secret;
-use troodon_server::pki::{Authority, Issued};
+use troodon_server::frontend::Callers;
+use troodon_server::pki::{self, Authority, Issued};
 
 use super::bench::{Deployment, NAME, Server, Wishes};
 
 /// A deployment whose authority can issue more, and its server.
 async fn asking() -> (tempfile::TempDir, Server, Authority, Issued) {
     let (authority, own) = Authority::generate().unwrap();
+    let (folder, server) = serve(&authority, &own, BTreeSet::new()).await;
+    (folder, server, authority, own)
+}
+
+async fn serve(
+    authority: &Authority,
+    own: &Issued,
+    revoked: BTreeSet<Vec<u8>>,
+) -> (tempfile::TempDir, Server) {
     let deployment =
         Deployment { ca: own.certificate.clone(), server: authority.issue(NAME, 365).unwrap() };
     let folder = tempfile::tempdir().unwrap();
-    let wishes = Wishes {
-        plain_http: false,
-        client_roots: Some(own.certificate.clone()),
-        ..Wishes::default()
-    };
+    let callers = Callers { roots: own.certificate.clone(), revoked, ..Callers::default() };
+    let wishes = Wishes { plain_http: false, callers: Some(callers), ..Wishes::default() };
     let server = Server::start_in(folder.path(), &deployment, wishes).await;
-    (folder, server, authority, own)
+    (folder, server)
 }
 
 /// A certificate of the authority that was valid until yesterday.
@@ -107,6 +115,19 @@ async fn an_expired_certificate_is_refused() {
     let expired = expired(&ca);
     assert!(ask(&server, &ca, Some(&shown)).await.is_ok());
     assert!(ask(&server, &ca, Some(&expired)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_was_taken_back_is_refused() {
+    let (authority, own) = Authority::generate().unwrap();
+    let (lost, kept) =
+        (authority.issue("Client", 1).unwrap(), authority.issue("Client", 1).unwrap());
+    let der = CertificateDer::from_pem_slice(lost.certificate.as_bytes()).unwrap();
+    let revoked = BTreeSet::from([pki::serial(&der).unwrap()]);
+    let (_folder, server) = serve(&authority, &own, revoked).await;
+    assert_eq!(ask(&server, &own, Some(&kept)).await.unwrap(), "HTTP/1.1 200 OK");
+    let error = ask(&server, &own, Some(&lost)).await.unwrap_err().to_string();
+    assert!(error.contains("Revoked"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,6 +46,10 @@ impl Browser {
         Self { address, cookie: None, headers: Vec::new() }
     }
 
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub async fn get(&mut self, path: &str) -> Page {
         self.send(Method::GET, path, String::new()).await
     }

@@ -42,6 +42,7 @@ const PAGES: &[(&str, &str, &str, &str, &str)] = &[
     ("GET", "/sign-in", "/sign-in", "OPEN", ""),
     ("POST", "/sign-in", "/sign-in", "OPEN", ""),
     ("POST", "/sign-in/code", "/sign-in/code", "OPEN", ""),
+    ("POST", "/sign-in/certificate", "/sign-in/certificate", "OPEN", ""),
     ("GET", "/auth/{kind}/login", "/auth/oidc/login", "OPEN", ""),
     ("GET", "/auth/{kind}/callback", "/auth/oidc/callback", "OPEN", ""),
     ("GET", "/auth/{kind}/{name}/login", "/auth/oidc/x/login", "OPEN", ""),

@@ -17,6 +17,7 @@ mod doors;
 mod editor;
 #[path = "../python/environment.rs"]
 mod environment;
+mod holders;
 mod hostile;
 mod hunts;
 mod notebooks;

@@ -449,7 +449,10 @@ async fn github(idp: &Idp) -> Bench {
     let tls = tls.with_safe_default_protocol_versions().unwrap();
     let tls = tls.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
     let providers = vec![Provider::new(provider, Arc::new(tls))];
-    Bench::with(|settings| settings.sign_on = SignOn { passwords: false, providers }).await
+    Bench::with(|settings| {
+        settings.sign_on = SignOn { passwords: false, providers, certificates: None }
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -117,7 +117,7 @@ async fn a_second_factor_is_not_gone_around_and_guessing_becomes_slow() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_has_a_password_programs_have_none_either() {
-    let no_passwords = SignOn { passwords: false, providers: Vec::new() };
+    let no_passwords = SignOn { passwords: false, ..SignOn::default() };
     let bench = Bench::with(|settings| settings.sign_on = no_passwords).await;
     fill(&bench).await;
     let make = |all: &troodon_server::account::Accounts, name: &_| {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls_pki_types::ServerName;
 
-use super::{Shown as Certificate, TlsWishes, server_tls};
+use super::{Callers, Shown as Certificate, TlsWishes, server_tls};
 use crate::syslog;
 use handshake::shake;
 use shown::{Shown, server};
@@ -48,11 +48,9 @@ fn chains_of_a_public_suite_are_accepted_or_refused_as_it_says() {
     let (chain, key) = (own.cert.pem(), own.signing_key.serialize_pem());
     let shown = Arc::new(Certificate::new(&chain, &key).unwrap());
     let agent = |case: &Case| {
-        let wishes = TlsWishes {
-            shown: Arc::clone(&shown),
-            client_roots: Some(&case.roots),
-            protocols: &[],
-        };
+        let callers = Callers { roots: case.roots.clone(), ..Callers::default() };
+        let wishes =
+            TlsWishes { shown: Arc::clone(&shown), callers: Some(&callers), protocols: &[] };
         let mut server = (*server_tls(&wishes).map_err(|error| error.to_string())?).clone();
         server.time_provider = Arc::new(case.time);
         let mut client = (*syslog::tls(&own.cert.pem()).unwrap()).clone();
