@@ -2,6 +2,7 @@
 //!
 //! Nobody gives what they do not hold, and nobody touches the account of somebody who may do more than they.
 
+mod api_key;
 mod arrive;
 mod install;
 mod second_factor;
@@ -21,6 +22,7 @@ use crate::password::{Hashed, PasswordFault};
 use crate::store::user::{self, User};
 use crate::store::{Store, StoreError, audit, identity, now_us, session};
 
+pub use api_key::{KeyError, Wish, end_key, find_key, make_key};
 pub use arrive::{Arrival, ArrivalError, arrive};
 pub use install::{InstallError, install};
 pub use second_factor::{FactorError, begin_factor, check_code, confirm_factor, end_factor};

@@ -22,6 +22,7 @@ mod fault;
 mod flow;
 mod form;
 mod hunts;
+mod key;
 mod labels;
 mod live;
 mod lockdown;

@@ -92,6 +92,12 @@ pub const ACME_ORDER_SECONDS: u64 = 1800;
 pub const ACME_WAIT_SECONDS: u64 = 120;
 /// Seconds for a program that writes into DNS and waits until others see it.
 pub const ACME_HOOK_SECONDS: u64 = 600;
+/// Keys for programs that one user has.
+pub const KEYS: u64 = 20;
+/// Days that such a key lasts at most: whoever forgets one has it for a year.
+pub const KEY_DAYS: u64 = 366;
+/// Characters of what a key is for.
+pub const KEY_LABEL_CHARS: usize = 100;
 /// Seconds for a code behind a right password.
 pub const CODE_SECONDS: u64 = 300;
 /// Codes that may be tried behind one password.

@@ -9,6 +9,7 @@
 //!
 //! All calls block; asynchronous callers use [`Store::write_async`] and [`Store::read_async`].
 
+pub mod api_key;
 pub(crate) mod artifact;
 pub mod audit;
 pub mod chunk;

@@ -191,8 +191,8 @@ impl IntoResponse for Fault {
             Self::Missing(what) => (StatusCode::NOT_FOUND, "Not found", what),
             Self::Wrong(why) => (StatusCode::BAD_REQUEST, "That does not work", why),
             Self::NoTool => {
-                let text = "Name or password is wrong, passwords are not taken here, or the account has a second factor: \
-                            programs that need one use the API.";
+                let text = "The key, or name and password, are wrong or count no more, or the account has a second factor: \
+                            then make a key on the page of the account.";
                 let page =
                     page::html(StatusCode::UNAUTHORIZED, &Problem { title: "Not signed in", text });
                 return ([(header::WWW_AUTHENTICATE, CHALLENGE)], page).into_response();

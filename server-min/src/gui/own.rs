@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::Shared;
 use super::fault::Fault;
+use super::key;
 use super::page::{self, Frame};
 use super::session;
 use super::sign_in::{enter, origin};
@@ -21,6 +22,7 @@ use super::time::Moment;
 use super::users::accounts;
 use super::visitor::Visitor;
 use crate::account::{self, FactorError, Purpose, SignInError};
+use crate::limits;
 use crate::store::now_us;
 use crate::store::session::Session;
 
@@ -34,6 +36,9 @@ struct Show {
     /// Recovery codes that are left.
     factor: Option<usize>,
     has_password: bool,
+    /// For programs.
+    keys: Vec<key::Line>,
+    key_days: u64,
     /// Who else vouches for the visitor.
     issuer: Option<String>,
 }
@@ -65,8 +70,9 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Fault> {
             rights: visitor.rights().to_string(),
             sessions: sessions.filter(|one| session::is_alive(one, now)).map(line).collect(),
             factor: store.second_factor(name)?,
-            has_password: store.user(name)?.is_some_and(|user| user.password.is_some())
-                && visitor.settings().sign_on.passwords,
+            has_password: has_password(&visitor)?,
+            keys: key::lines(&visitor)?,
+            key_days: limits::KEY_DAYS,
             issuer: store.identity(name)?.map(|pin| pin.issuer),
             frame: Frame::of(&visitor),
         };
@@ -114,8 +120,14 @@ pub(super) async fn set_password(
     enter(&shared, user, origin(peer, &headers)).await
 }
 
+/// Whether the visitor signs in by password.
+pub(super) fn has_password(visitor: &Visitor) -> Result<bool, Fault> {
+    let user = visitor.root().user(visitor.name())?;
+    Ok(visitor.settings().sign_on.passwords && user.is_some_and(|user| user.password.is_some()))
+}
+
 /// Refuses whoever does not know the password of the account.
-fn confirm(visitor: &Visitor, password: &str) -> Result<(), Fault> {
+pub(super) fn confirm(visitor: &Visitor, password: &str) -> Result<(), Fault> {
     let asked = (Purpose::Confirm, now_us());
     match account::check_password(visitor.root(), visitor.name(), password, asked) {
         Ok(_) => Ok(()),

@@ -14,8 +14,8 @@ use super::fault::Fault;
 use super::tool::ForTools;
 use super::{
     Shared, artifacts, asset, audit, certificate, clients, collect, editor, events, flow, hunts,
-    labels, live, lockdown, monitoring, notebook, notebooks, organisation, overview, own, page,
-    preview, server_flows, sign_in, sign_on, state, users,
+    key, labels, live, lockdown, monitoring, notebook, notebooks, organisation, overview, own,
+    page, preview, server_flows, sign_in, sign_on, state, users,
 };
 use crate::limits;
 
@@ -111,6 +111,8 @@ fn people() -> Router<Arc<Shared>> {
         .route("/account", get(own::show))
         .route("/account/password", post(own::set_password))
         .route("/account/sessions", post(own::end_session))
+        .route("/account/keys", post(key::make))
+        .route("/account/keys/end", post(key::end))
         .route("/account/second-factor", post(own::begin_factor))
         .route("/account/second-factor/confirm", post(own::confirm_factor))
         .route("/account/second-factor/end", post(own::end_factor))

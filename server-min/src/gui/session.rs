@@ -58,7 +58,7 @@ pub(super) fn begin(
     let session = Session {
         token: hash(token),
         user: user.name.clone(),
-        credential: credential(user),
+        credential: user.credential(),
         began_us: now_us,
         until_us: now_us.saturating_add(lasts_us),
         used_us: now_us,
@@ -74,7 +74,7 @@ pub(super) fn begin(
 pub(super) fn find(store: &Store, token: &str, now_us: u64) -> Result<Option<Open>, StoreError> {
     let Some(session) = store.session(&hash(token))? else { return Ok(None) };
     let fits =
-        |user: User| !user.locked && bool::from(session.credential.ct_eq(&credential(&user)));
+        |user: User| !user.locked && bool::from(session.credential.ct_eq(&user.credential()));
     if !is_alive(&session, now_us) || !store.user(&session.user)?.is_some_and(fits) {
         end(store, &session)?;
         return Ok(None);
@@ -100,7 +100,7 @@ impl Open {
     ///
     /// # Errors
     /// The system gives no random bytes.
-    pub(super) fn once(user: UserName, now_us: u64) -> Result<Self, getrandom::Error> {
+    pub(super) fn once(user: UserName, org: OrgId, now_us: u64) -> Result<Self, getrandom::Error> {
         let token = token()?;
         let session = Session {
             token: hash(&token),
@@ -111,7 +111,7 @@ impl Open {
             used_us: now_us,
             address: String::new(),
             browser: String::new(),
-            org: OrgId::root(),
+            org,
         };
         Ok(Self { session, token })
     }
@@ -126,10 +126,6 @@ impl Open {
     pub(super) fn sent(&self, org: &OrgId, csrf: &str) -> bool {
         bool::from(self.csrf(org).as_bytes().ct_eq(csrf.as_bytes()))
     }
-}
-
-fn credential(user: &User) -> [u8; 32] {
-    hash(user.password.as_ref().map_or("", |hashed| hashed.expose()))
 }
 
 fn hash(text: &str) -> TokenHash {

@@ -1,6 +1,7 @@
 //! Users, and the policies of everybody who may do something.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use sha2::{Digest, Sha256};
 
 use super::{Store, StoreError, signed, unsigned};
 use crate::model::decision::Standing;
@@ -23,6 +24,14 @@ pub struct User {
     pub failed_us: u64,
     /// Microseconds since 1970.
     pub created_us: u64,
+}
+
+impl User {
+    /// Changes with the password, and tells nothing about it: what was begun with an earlier one ends by it.
+    #[must_use]
+    pub fn credential(&self) -> [u8; 32] {
+        Sha256::digest(self.password.as_ref().map_or("", |hashed| hashed.expose())).into()
+    }
 }
 
 impl Store {

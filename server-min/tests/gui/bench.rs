@@ -284,6 +284,21 @@ impl Bench {
         tokio::task::spawn_blocking(drop).await.unwrap().unwrap();
     }
 
+    /// Where the store is.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Takes away that somebody holds anything in one organisation, even nothing.
+    pub async fn drop_policy_in(&self, name: &str, org: &OrgId) {
+        let (store, name, org) = (self.store.clone(), name.to_owned(), org.to_string());
+        let drop = move || {
+            let sql = "DELETE FROM policy WHERE key = ?1 AND org = ?2";
+            store.write(move |db| Ok(db.execute(sql, [name, org])?))
+        };
+        tokio::task::spawn_blocking(drop).await.unwrap().unwrap();
+    }
+
     /// Keeps a definition of the root's.
     pub async fn keep_artifact(&self, text: &'static str) {
         let acl = Acl::new(&Config::default(), self.store.clone()).unwrap();

@@ -36,7 +36,7 @@ const HOLDERS: &[(&str, &str)] = &[
 
 /// Method, route, path below it, what it needs, and fields of its form. `OPEN` needs no session, `OWN` is about the
 /// visitor alone, `ROOT` marks what rights in the root decide.
-const PAGES: &[(&str, &str, &str, &str, &str)] = &[
+pub const PAGES: &[(&str, &str, &str, &str, &str)] = &[
     ("GET", "/", "/", "READ_RESULTS", ""),
     ("GET", "/clients", "/clients", "READ_RESULTS", ""),
     ("GET", "/sign-in", "/sign-in", "OPEN", ""),
@@ -217,6 +217,8 @@ const PAGES: &[(&str, &str, &str, &str, &str)] = &[
     ("GET", "/account", "/account", "OWN", ""),
     ("POST", "/account/password", "/account/password", "OWN", ""),
     ("POST", "/account/sessions", "/account/sessions", "OWN", ""),
+    ("POST", "/account/keys", "/account/keys", "OWN", ""),
+    ("POST", "/account/keys/end", "/account/keys/end", "OWN", ""),
     ("POST", "/account/second-factor", "/account/second-factor", "OWN", ""),
     ("POST", "/account/second-factor/confirm", "/account/second-factor/confirm", "OWN", ""),
     ("POST", "/account/second-factor/end", "/account/second-factor/end", "OWN", ""),

@@ -20,6 +20,7 @@ mod environment;
 mod holders;
 mod hostile;
 mod hunts;
+mod keys;
 mod notebooks;
 mod pages;
 mod peer;
