@@ -5,7 +5,7 @@ use std::io::{Write, stderr, stdout};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::notebook_command::NotebookCommand;
+use super::notebook_command::{Create, NotebookCommand};
 use super::remote_flow::rows;
 use super::rows::{Format, RowWriter};
 use super::{print, printable};
@@ -22,24 +22,7 @@ pub(super) async fn run(remote: &mut Remote, org: &OrgId, command: &NotebookComm
     let mut server = Server { remote, org };
     match command {
         NotebookCommand::Create(create) => {
-            let env = create.arguments.iter().map(|(key, value)| troodon_proto::VqlEnv {
-                key: key.clone(),
-                value: value.clone(),
-                ..Default::default()
-            });
-            let parameters = ArtifactParameters { env: env.collect() };
-            let spec = |artifact: &String| ArtifactSpec {
-                artifact: artifact.clone(),
-                parameters: Some(parameters.clone()),
-            };
-            let wanted = NotebookMetadata {
-                name: create.name.clone(),
-                description: create.description.clone(),
-                artifacts: create.template.iter().cloned().collect(),
-                specs: create.template.as_ref().map(spec).into_iter().collect(),
-                ..NotebookMetadata::default()
-            };
-            print(&format!("{}\n", server.create(wanted).await?.notebook_id))
+            print(&format!("{}\n", server.create(wanted(create)).await?.notebook_id))
         }
         NotebookCommand::List { format } => {
             let mut writer = RowWriter::new(stdout().lock(), *format);
@@ -112,6 +95,27 @@ pub(super) async fn run(remote: &mut Remote, org: &OrgId, command: &NotebookComm
             });
             Ok(done.await.map(drop)?)
         }
+    }
+}
+
+/// What is asked for with a template and its parameters.
+fn wanted(create: &Create) -> NotebookMetadata {
+    let env = create.arguments.iter().map(|(key, value)| troodon_proto::VqlEnv {
+        key: key.clone(),
+        value: value.clone(),
+        ..Default::default()
+    });
+    let parameters = ArtifactParameters { env: env.collect() };
+    let spec = |artifact: &String| ArtifactSpec {
+        artifact: artifact.clone(),
+        parameters: Some(parameters.clone()),
+    };
+    NotebookMetadata {
+        name: create.name.clone(),
+        description: create.description.clone(),
+        artifacts: create.template.iter().cloned().collect(),
+        specs: create.template.as_ref().map(spec).into_iter().collect(),
+        ..NotebookMetadata::default()
     }
 }
 

@@ -85,7 +85,7 @@ impl UserCommand {
                 let question = Question::new("SELECT * FROM gui_users() WHERE name = Name");
                 Some(question.with("Name", name).in_format(Format::Json))
             }
-            Self::List => Some(Question::new("SELECT name, roles, locked FROM gui_users()")),
+            Self::List => Some(Question::new("SELECT * FROM gui_users()")),
             Self::Password { .. }
             | Self::Lock { .. }
             | Self::Unlock { .. }

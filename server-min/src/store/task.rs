@@ -356,7 +356,7 @@ mod tests {
                 ..troodon_proto::FlowRequest::default()
             };
             let flow = NewFlow { request, ..new_flow(id, false) };
-            store.write(move |db| super::flow::insert(db, site, &flow)).unwrap();
+            store.write(move |db| flow::insert(db, site, &flow)).unwrap();
         };
         let here = Site::Client(client);
         wanted("F.1", here, 5);
