@@ -135,8 +135,7 @@ impl Launcher {
         if let Err(refusal) = allowed {
             return self.refuse(record, refusal);
         }
-        let now = now_us() / 1_000_000;
-        if wanted.expires > 0 && wanted.expires <= now {
+        if wanted.expires > 0 && wanted.expires <= now_us() / 1_000_000 {
             return Err(CompileFault::Over(wanted.expires).into());
         }
         if site == Site::Server && wanted.limits.iops_limit > 0.0 {
