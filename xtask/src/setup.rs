@@ -36,6 +36,8 @@ pub fn install() -> Result<()> {
         // An authority for certificates, as Let's Encrypt gives it to those who test; and what its test calls.
         ("pebble", "pebble"),
         ("curl", "curl"),
+        // A browser in which the pages are looked at.
+        ("chromedriver", "chromium-driver"),
     ];
     let missing: Vec<&str> = wanted
         .into_iter()

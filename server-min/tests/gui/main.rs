@@ -11,6 +11,7 @@
 mod authority;
 mod bench;
 mod browser;
+mod chromium;
 mod clients;
 mod collect;
 mod doors;
@@ -29,3 +30,4 @@ mod provider;
 mod sign_in;
 mod sign_on;
 mod tools;
+mod webdriver;
