@@ -62,3 +62,27 @@ async fn the_form_of_a_collection_that_is_asked_for_again_has_what_was_given() {
     let gone = ann.get(&format!("{path}?artifact=Generic.File.Search&again=F.GONE")).await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_says_until_when_a_collection_may_begin_and_its_page_shows_that() {
+    let bench = Bench::new().await;
+    bench.add_client(Host::default()).await;
+    let mut ann = bench.visitor("ann", Role::Administrator).await;
+    let path = format!("/clients/{CLIENT}/collect");
+    let csrf = ann.get(&format!("{path}?artifact=Linux.Sys.Users")).await.csrf();
+    for (hours, status, is_shown) in [
+        ("", StatusCode::SEE_OTHER, false),
+        ("2", StatusCode::SEE_OTHER, true),
+        ("soon", StatusCode::BAD_REQUEST, false),
+    ] {
+        let fields =
+            [("csrf", csrf.as_str()), ("artifact", "Linux.Sys.Users"), ("expire_hours", hours)];
+        let made = ann.post(&path, &fields).await;
+        assert_eq!(made.status, status, "{hours}: {}", made.text);
+        if status == StatusCode::SEE_OTHER {
+            let place = made.place().to_owned();
+            let shown = ann.get(&place).await.text;
+            assert_eq!(shown.contains("unless it has begun"), is_shown, "{hours}: {shown}");
+        }
+    }
+}
