@@ -4,20 +4,24 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 
 use troodon_proto::{VqlCollectorArgs, VqlResponse};
 use troodon_vql::{Event, Level, Program, Query, Row, Session, Stop, json};
 
 use super::moment::{Moment, from_queries};
 use super::rows::{PartLimits, Rows, Sent};
-use super::setting::Inbox;
+use super::setting::{Inbox, Scope};
 use crate::limits;
 use crate::time::{Instant, Span};
 
 /// A batch that was started.
 pub(crate) struct Batch {
+    /// Without what the session took, and without the statements that have begun.
     args: VqlCollectorArgs,
+    name: String,
     part_bytes: usize,
     session: Session,
     inbox: Inbox,
@@ -73,17 +77,17 @@ pub(crate) struct Slice<'a> {
 }
 
 impl Batch {
-    /// A batch that has not begun. `make` makes a session with the variables of the batch; the precondition has one of
-    /// its own, so that its LETs stay its own.
+    /// A batch that has not begun. `make` makes a session in the scope of the batch; the precondition has one of its own, so
+    /// that its LETs stay its own.
     ///
     /// # Errors
     ///
     /// Why nothing can run: no statement, expired, or a precondition that does not parse.
     pub(crate) fn start(
-        args: VqlCollectorArgs,
+        mut args: VqlCollectorArgs,
         part_bytes: usize,
         moment: Moment,
-        mut make: impl FnMut(&VqlCollectorArgs) -> (Session, Inbox),
+        mut make: impl FnMut(Scope) -> (Session, Inbox),
     ) -> Result<Self, String> {
         if args.query.is_empty() {
             return Err("the request holds no query".to_string());
@@ -91,20 +95,24 @@ impl Batch {
         if args.expiry > 0 && args.expiry < moment.wall.as_seconds() {
             return Err(format!("the request expired at {} (Unix time)", args.expiry));
         }
+        let (env, artifacts) = (mem::take(&mut args.env), mem::take(&mut args.artifacts));
+        let artifacts = Arc::from(artifacts);
         let stage = if args.precondition.trim().is_empty() {
             Stage::Between(0)
         } else {
             let program = Program::parse(&args.precondition)
                 .map_err(|error| format!("ERROR:the precondition does not parse: {error}"))?;
-            let (session, inbox) = make(&args);
+            let (session, inbox) = make((env.clone(), Arc::clone(&artifacts)));
             Stage::Asking { query: Query::new(program), session: Box::new(session), inbox }
         };
-        let (session, inbox) = make(&args);
+        let (session, inbox) = make((env, artifacts));
         let mut ready = VecDeque::new();
-        ready.push_back(Ready::Log(Level::Info, format!("query {} starts", name_of(&args))));
+        let name = name_of(&args).to_string();
+        ready.push_back(Ready::Log(Level::Info, format!("query {name} starts")));
         Ok(Self {
             part_bytes: part_bytes_of(&args, part_bytes),
             args,
+            name,
             session,
             inbox,
             stage,
@@ -174,8 +182,7 @@ impl Batch {
             Ok(Event::OutOfFuel) => Turn::Again,
             Ok(Event::Pending(until)) => Turn::Until(from_queries(until)),
             Ok(Event::End) => {
-                let text =
-                    format!("query {} is left out: its precondition is false", name_of(&self.args));
+                let text = format!("query {} is left out: its precondition is false", self.name);
                 self.ready.push_back(Ready::Log(Level::Info, text));
                 self.stage = Stage::Over;
                 Turn::Ended
@@ -186,7 +193,7 @@ impl Batch {
 
     /// Parses the next statement. A text that does not parse ends the batch: what follows builds on it.
     fn begin(&mut self, index: usize) -> Turn {
-        let Some(request) = self.args.query.get(index) else {
+        let Some(request) = self.args.query.get_mut(index).map(mem::take) else {
             self.stage = Stage::Over;
             return Turn::Ended;
         };
@@ -206,7 +213,7 @@ impl Batch {
                 Span::from_secs(self.args.max_wait)
             },
         };
-        let rows = Rows::new(request.clone(), u64::try_from(index).unwrap_or(u64::MAX), limits);
+        let rows = Rows::new(request, u64::try_from(index).unwrap_or(u64::MAX), limits);
         self.stage = Stage::Running { index, query: Query::new(program), rows };
         Turn::Again
     }
@@ -219,8 +226,7 @@ impl Batch {
             match query.step(&mut self.session, now, slice.fuel) {
                 Ok(Event::Row(row)) => {
                     // Only what has a name has a place on the server (docs/protocol.md section 6.6).
-                    let is_kept = self.args.query.get(*index).is_some_and(|it| !it.name.is_empty());
-                    if is_kept {
+                    if rows.has_name() {
                         if *slice.rows_left == 0 {
                             return Turn::TooManyRows;
                         }

@@ -47,9 +47,9 @@ impl Member {
         let mut member =
             Self { state: State::Over, watch, progress, uploaded, last: VecDeque::new() };
         let sizes = setting.sizes;
-        let started = Batch::start(args, sizes.part_bytes, moment, |args| {
+        let started = Batch::start(args, sizes.part_bytes, moment, |scope| {
             let uploader = BatchUploads::new(uploads, &member.uploaded);
-            setting.session(args, sizes.budget, interrupt, Box::new(uploader))
+            setting.session(scope, sizes.budget, interrupt, Box::new(uploader))
         });
         match started {
             Ok(batch) => {

@@ -71,6 +71,11 @@ impl Rows {
         }
     }
 
+    /// Whether the statement has a name under which the server keeps rows.
+    pub(crate) const fn has_name(&self) -> bool {
+        !self.request.name.is_empty()
+    }
+
     /// The buffer to which the caller appends one JSON object and a line feed, and then calls [`Rows::added`].
     pub(crate) const fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.lines

@@ -8,7 +8,7 @@ use core::fmt;
 use core::mem;
 
 use spin::Mutex;
-use troodon_proto::{Artifact, VqlCollectorArgs};
+use troodon_proto::{Artifact, VqlEnv};
 use troodon_vql::{
     Budget, DangerAllowAll, Interrupt, Level, LogSink, Registry, Session, Setup, Uploader, Value,
 };
@@ -89,11 +89,15 @@ impl Sizes {
     }
 }
 
+/// What a batch of statements sees of its request: variables, and artifacts that it may call. They can be as long as the
+/// request, so a session takes them instead of copying them.
+pub(crate) type Scope = (Vec<VqlEnv>, Arc<[Artifact]>);
+
 impl Setting {
-    /// A session with the variables of `args`, and the log that it writes to.
+    /// A session with variables and definitions of artifacts, and the log that it writes to.
     pub(crate) fn session(
         &self,
-        args: &VqlCollectorArgs,
+        (env, definitions): Scope,
         budget: Budget,
         interrupt: &Interrupt,
         uploader: Box<dyn Uploader>,
@@ -107,12 +111,12 @@ impl Setting {
             inbox: inbox.clone(),
             interrupt: interrupt.clone(),
             uploader: Arc::new(uploader),
-            definitions: args.artifacts.as_slice().into(),
+            definitions,
             callers: Vec::new(),
         };
         let mut session = maker.make();
-        for variable in &args.env {
-            session.set(variable.key.clone(), variable.value.clone());
+        for VqlEnv { key, value, .. } in env {
+            session.set(key, value);
         }
         (session, inbox)
     }

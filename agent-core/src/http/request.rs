@@ -40,8 +40,10 @@ pub fn emit(url: &BaseUrl, request: Request<'_>) -> Vec<u8> {
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     head.push_str("\r\n");
-    let mut bytes = head.into_bytes();
-    bytes.extend_from_slice(body.unwrap_or_default());
+    let (mut bytes, body) = (head.into_bytes(), body.unwrap_or_default());
+    // Doubling would take as much again as the largest POST.
+    bytes.reserve_exact(body.len());
+    bytes.extend_from_slice(body);
     bytes
 }
 

@@ -133,11 +133,11 @@ impl EventQuery {
         }
         // A table stays in force until the next one; its queries do not expire.
         args.expiry = 0;
-        let started = Batch::start(args, sizes.part_bytes, moment, |args| {
+        let started = Batch::start(args, sizes.part_bytes, moment, |scope| {
             let uploader = BatchUploads::new(uploads, &Arc::<Mutex<Counts>>::default());
             // An event query runs for ever, so its steps and rows have no end.
             let budget = Budget { steps: None, rows: None, ..sizes.budget };
-            setting.session(args, budget, interrupt, Box::new(uploader))
+            setting.session(scope, budget, interrupt, Box::new(uploader))
         });
         match started {
             Ok(batch) => {

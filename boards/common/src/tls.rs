@@ -14,6 +14,8 @@
 #[cfg(feature = "tls-embedded")]
 pub mod embedded_client;
 #[cfg(feature = "tls")]
+mod incoming;
+#[cfg(feature = "tls")]
 mod random;
 #[cfg(feature = "tls-rustls")]
 pub mod rustls_client;
@@ -64,12 +66,12 @@ pub trait Tls: Send {
 
 /// One connection. It moves no bytes itself.
 pub trait Session: Send {
-    /// Takes what came from the server, and appends to `plain` what was sealed in it.
+    /// Takes what came from the server, and gives what was sealed in it to `take`, record by record.
     ///
     /// # Errors
     ///
     /// [`TlsFault`]: the connection is of no use any more.
-    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), TlsFault>;
+    fn receive(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), TlsFault>;
 
     /// The proof that the server is one that the board trusts; `None` until that is known.
     fn proof(&self) -> Option<Authenticated>;

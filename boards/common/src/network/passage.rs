@@ -68,12 +68,8 @@ pub(super) fn receive(
     socket: &mut tcp::Socket<'_>,
     mut take: impl FnMut(&[u8]),
 ) -> Result<bool, TlsFault> {
-    let mut plain = Vec::new();
-    let result = drain(socket, |bytes| session.receive(bytes, &mut plain));
+    let result = drain(socket, |bytes| session.receive(bytes, &mut take));
     flush(session, socket);
-    if !plain.is_empty() {
-        take(&plain);
-    }
     result
 }
 

@@ -35,8 +35,7 @@ use super::signature::ClientKey;
 use super::trust::{Trust, certificates};
 use super::{Authenticated, Clock, Session, Tls, TlsFault, TlsSettings, random};
 use crate::limits::{
-    TLS_CLIENT_CERTIFICATE_LEN_MAX, TLS_INCOMING_LEN_MAX, TLS_RECORD_LEN_MAX, TLS_RECORDS_MAX,
-    TLS_WRITE_LEN,
+    TLS_CLIENT_CERTIFICATE_LEN_MAX, TLS_RECORD_LEN_MAX, TLS_RECORDS_MAX, TLS_WRITE_LEN,
 };
 
 /// The configuration of every connection.
@@ -99,7 +98,7 @@ impl Tls for EmbeddedTls {
         let (outgoing, sealed, fault) = (Vec::new(), 0, None);
         let mut session =
             EmbeddedSession { wire, conversation: Some(conversation), outgoing, sealed, fault };
-        session.advance(&mut Vec::new())?;
+        session.advance(&mut |_| ())?;
         Ok(Box::new(session))
     }
 }
@@ -178,10 +177,10 @@ struct EmbeddedSession {
 
 impl EmbeddedSession {
     /// Lets the conversation go on as far as it can with what is there.
-    fn advance(&mut self, plain: &mut Vec<u8>) -> Result<(), TlsFault> {
+    fn advance(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), TlsFault> {
         let Some(conversation) = &mut self.conversation else { return Ok(()) };
         let polled = conversation.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        self.wire.take_plain(plain);
+        self.wire.take_plain(take);
         if let Poll::Ready(end) = polled {
             self.conversation = None;
             if let End::Fault(fault) = end {
@@ -201,12 +200,10 @@ impl EmbeddedSession {
 }
 
 impl Session for EmbeddedSession {
-    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), TlsFault> {
+    fn receive(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), TlsFault> {
         self.fault.map_or(Ok(()), Err)?;
-        if self.wire.receive(bytes) > TLS_INCOMING_LEN_MAX {
-            return Err(self.give_up(TlsFault::Oversized));
-        }
-        self.advance(plain)
+        self.wire.receive(bytes).map_err(|fault| self.give_up(fault))?;
+        self.advance(take)
     }
 
     fn proof(&self) -> Option<Authenticated> {
@@ -223,13 +220,13 @@ impl Session for EmbeddedSession {
             return Err(self.give_up(TlsFault::Protocol));
         }
         self.wire.want_sealed(plain);
-        self.advance(&mut Vec::new())
+        self.advance(&mut |_| ())
     }
 
     fn finish(&mut self) {
         if self.fault.is_none() && self.wire.proof().is_some() {
             self.wire.want_finish();
-            let _best_effort = self.advance(&mut Vec::new());
+            let _best_effort = self.advance(&mut |_| ());
         }
     }
 

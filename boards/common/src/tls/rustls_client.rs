@@ -18,9 +18,9 @@ use rustls::time_provider::TimeProvider;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, Error};
 
+use super::incoming::Incoming;
 use super::trust::{Trust, certificates, moment};
 use super::{Authenticated, Clock, Session, Tls, TlsFault, TlsSettings, random};
-use crate::limits::TLS_INCOMING_LEN_MAX;
 
 /// The configuration of every connection.
 #[derive(Debug)]
@@ -69,9 +69,9 @@ impl Tls for RustlsTls {
         let name = ServerName::try_from(host).map_err(|_| TlsFault::Name)?.to_owned();
         let inner = UnbufferedClientConnection::new(Arc::clone(&self.config), name);
         let inner = inner.map_err(|error| fault(&error))?;
-        let (incoming, outgoing) = (Vec::new(), Vec::new());
+        let (incoming, outgoing) = (Incoming::default(), Vec::new());
         let mut session = RustlsSession { inner, incoming, outgoing, proof: None, fault: None };
-        session.advance(&mut Vec::new())?;
+        session.advance(&mut |_| ())?;
         Ok(Box::new(session))
     }
 }
@@ -80,7 +80,7 @@ impl Tls for RustlsTls {
 struct RustlsSession {
     inner: UnbufferedClientConnection,
     /// From the server, as far as it could not be used yet.
-    incoming: Vec<u8>,
+    incoming: Incoming,
     outgoing: Vec<u8>,
     proof: Option<Authenticated>,
     /// Why it is of no use any more; rustls is not asked again then.
@@ -89,29 +89,29 @@ struct RustlsSession {
 
 impl RustlsSession {
     /// Lets rustls do what it can with what is there.
-    fn advance(&mut self, plain: &mut Vec<u8>) -> Result<(), TlsFault> {
-        self.steps(plain).map_err(|fault| self.give_up(fault))
+    fn advance(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), TlsFault> {
+        self.steps(take).map_err(|fault| self.give_up(fault))
     }
 
     /// Ends the session. The server gets no alert: rustls would have to be asked for it, and panics when it is asked again
     /// after what some servers say (`tests/tls`).
     fn give_up(&mut self, fault: TlsFault) -> TlsFault {
         self.proof = None;
-        self.incoming = Vec::new();
+        self.incoming = Incoming::default();
         self.fault = Some(fault);
         fault
     }
 
-    fn steps(&mut self, plain: &mut Vec<u8>) -> Result<(), TlsFault> {
+    fn steps(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), TlsFault> {
         loop {
             let UnbufferedStatus { mut discard, state } =
-                self.inner.process_tls_records(&mut self.incoming);
+                self.inner.process_tls_records(self.incoming.bytes());
             let goes_on = match state.map_err(|error| fault(&error))? {
                 ConnectionState::ReadTraffic(mut traffic) => {
                     while let Some(record) = traffic.next_record() {
                         let record = record.map_err(|error| fault(&error))?;
                         discard = discard.saturating_add(record.discard);
-                        plain.extend_from_slice(record.payload);
+                        take(record.payload);
                     }
                     true
                 }
@@ -137,12 +137,8 @@ impl RustlsSession {
                 ConnectionState::BlockedHandshake | ConnectionState::Closed => false,
                 _ => return Err(TlsFault::Protocol),
             };
-            self.incoming.drain(..discard.min(self.incoming.len()));
+            self.incoming.remove(discard);
             if !goes_on {
-                if self.incoming.is_empty() {
-                    // A long record took a long buffer; the memory is for others meanwhile.
-                    self.incoming = Vec::new();
-                }
                 return Ok(());
             }
         }
@@ -172,13 +168,10 @@ impl RustlsSession {
 }
 
 impl Session for RustlsSession {
-    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), TlsFault> {
+    fn receive(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), TlsFault> {
         self.fault.map_or(Ok(()), Err)?;
-        if self.incoming.len().saturating_add(bytes.len()) > TLS_INCOMING_LEN_MAX {
-            return Err(self.give_up(TlsFault::Oversized));
-        }
-        self.incoming.extend_from_slice(bytes);
-        self.advance(plain)
+        self.incoming.add(bytes).map_err(|fault| self.give_up(fault))?;
+        self.advance(take)
     }
 
     fn proof(&self) -> Option<Authenticated> {

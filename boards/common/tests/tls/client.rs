@@ -96,7 +96,7 @@ pub fn talk(client: &dyn Tls, server: &mut Server, portion: usize) -> Outcome {
             break;
         }
         for bytes in answer.chunks(portion) {
-            if let Err(fault) = session.receive(bytes, &mut outcome.plain) {
+            if let Err(fault) = session.receive(bytes, &mut |plain| outcome.plain.extend(plain)) {
                 outcome.fault = Some(fault);
                 assert!(session.proof().is_none(), "a proof after {fault}");
                 return outcome;

@@ -166,9 +166,10 @@ fn what_is_not_tls_is_refused() {
     {
         let client = back_end.client(&settings(&own, &[]), NOW).unwrap();
         let mut session = client.begin("server.example").unwrap();
-        let mut plain = Vec::new();
+        let mut plain = Vec::<u8>::new();
         let mut portions = bytes.chunks(1_000);
-        let refused = portions.any(|portion| session.receive(portion, &mut plain).is_err());
+        let refused = portions
+            .any(|portion| session.receive(portion, &mut |bytes| plain.extend(bytes)).is_err());
         assert!(refused, "{back_end:?} took {:?}", bytes.get(..20));
         assert!(session.proof().is_none() && plain.is_empty());
     }
@@ -268,9 +269,9 @@ fn any_changed_byte_of_the_handshake_is_refused() {
                 continue;
             }
             *byte ^= 1;
-            let mut plain = Vec::new();
+            let mut plain = Vec::<u8>::new();
             // Lengths that grew make it wait for more.
-            let _refused_or_waiting = session.receive(&answer, &mut plain);
+            let _refused_or_waiting = session.receive(&answer, &mut |bytes| plain.extend(bytes));
             assert!(session.proof().is_none() && plain.is_empty(), "{back_end:?}: byte {place}");
         }
     }

@@ -12,6 +12,7 @@ use spin::Mutex;
 
 use super::End;
 use super::filter::Filter;
+use crate::tls::incoming::Incoming;
 use crate::tls::{Authenticated, TlsFault};
 
 /// Shared by both.
@@ -22,7 +23,7 @@ pub(super) struct Wire(Arc<Mutex<State>>);
 struct State {
     filter: Filter,
     /// From the server; the first `admitted` bytes are the rest of a record that was let in.
-    incoming: Vec<u8>,
+    incoming: Incoming,
     admitted: usize,
     outgoing: Vec<u8>,
     /// What was sealed in what came.
@@ -46,16 +47,17 @@ pub(super) enum Wanted {
 }
 
 impl Wire {
-    /// Takes bytes from the server. The answer is how many lie here.
-    pub(super) fn receive(&self, bytes: &[u8]) -> usize {
-        let mut state = self.0.lock();
-        state.incoming.extend_from_slice(bytes);
-        state.incoming.len()
+    /// Takes bytes from the server, unless there are too many.
+    pub(super) fn receive(&self, bytes: &[u8]) -> Result<(), TlsFault> {
+        self.0.lock().incoming.add(bytes)
     }
 
-    /// Appends what was sealed.
-    pub(super) fn take_plain(&self, plain: &mut Vec<u8>) {
-        plain.append(&mut self.0.lock().plain);
+    /// Gives what was sealed.
+    pub(super) fn take_plain(&self, take: &mut dyn FnMut(&[u8])) {
+        let plain = core::mem::take(&mut self.0.lock().plain);
+        if !plain.is_empty() {
+            take(&plain);
+        }
     }
 
     /// Appends what is for the server.
@@ -139,27 +141,25 @@ impl Wire {
 
 impl State {
     /// Bytes of the record at the front, if all of it is there.
-    fn whole(&self) -> Result<Option<usize>, TlsFault> {
-        Ok(Filter::len(&self.incoming)?.filter(|len| *len <= self.incoming.len()))
+    fn whole(&mut self) -> Result<Option<usize>, TlsFault> {
+        let incoming = self.incoming.bytes();
+        Ok(Filter::len(incoming)?.filter(|len| *len <= incoming.len()))
     }
 
     /// Gives bytes of one record; `None` when there is no whole one.
     fn read(&mut self, room: &mut [u8]) -> Result<Option<usize>, TlsFault> {
         if self.admitted == 0 {
             let Some(len) = self.whole()? else { return Ok(None) };
-            let record = self.incoming.get_mut(..len).ok_or(TlsFault::Protocol)?;
+            let record = self.incoming.bytes().get_mut(..len).ok_or(TlsFault::Protocol)?;
             self.filter.admit(record)?;
             self.admitted = len;
         }
         let len = self.admitted.min(room.len());
-        for (place, byte) in room.iter_mut().zip(self.incoming.drain(..len)) {
-            *place = byte;
+        for (place, byte) in room.iter_mut().zip(self.incoming.bytes()) {
+            *place = *byte;
         }
+        self.incoming.remove(len);
         self.admitted = self.admitted.saturating_sub(len);
-        if self.incoming.is_empty() {
-            // The memory is for others meanwhile.
-            self.incoming = Vec::new();
-        }
         Ok(Some(len))
     }
 }
