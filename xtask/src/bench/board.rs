@@ -5,20 +5,25 @@
 //! does each millisecond to look whether something came is.
 
 use std::env;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hil_tests::{BoardKey, Deployment, Device, Firmware, Options, Process, Programs};
+use hil_tests::{
+    BoardKey, Deployment, Device, Firmware, Options, Process, Programs, without_folders,
+};
 use serde_json::Value;
 
-use crate::{build, setup};
+use crate::{build, setup, step};
 
 /// How long one answer may take: an emulator that counts is slow.
 const ANSWER_MAX: Duration = Duration::from_secs(300);
 /// How long the board's last line on something may take after the server has all of it.
 const LINE_MAX: Duration = Duration::from_secs(2);
 const NAME: &str = "bench-board";
+/// The board whose RSA is measured alone, by its example `rsa`.
+const RSA_BOARD: &str = "qemu-mps2-an386";
 /// The emulator's network, and its count.
 const COUNTING: [&str; 4] = ["-netdev", "user,id=wire", "-icount", "shift=0"];
 /// What boards say when the server knows them, and when it has something.
@@ -39,7 +44,32 @@ pub(super) fn run() -> Result<()> {
         }
     };
     println!("| board | work | instructions |\n|---|---|---|");
+    measure_rsa(&Device::named(RSA_BOARD)?)?;
     Device::emulated()?.iter().try_for_each(|device| measure(&programs, device))
+}
+
+/// RSA with the private key, blinded, and nothing else.
+fn measure_rsa(device: &Device) -> Result<()> {
+    let boards = step::root().join("boards");
+    let mut build =
+        step::cargo(["build", "--release", "--example", "rsa", "--package", &device.board]);
+    build.args(["--target", &device.target]).args(without_folders(&device.target)?);
+    step::run("the example rsa", build.current_dir(&boards))?;
+    let image = boards.join("target").join(&device.target).join("release/examples/rsa");
+    let mut emulator = Command::new("qemu-system-arm");
+    emulator.args(["-machine", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]);
+    emulator.args(["-semihosting-config", "enable=on,target=native", "-icount", "shift=0"]);
+    let output = emulator.arg("-kernel").arg(image).output().context("qemu-system-arm")?;
+    // What a guest prints through semihosting, the emulator writes to one or the other.
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    for (word, work) in [("sign ", "RSA-2048: a signature"), ("decrypt ", "RSA-2048: a decryption")]
+    {
+        let count = said.lines().find_map(|line| line.strip_prefix(word));
+        let count: u64 = count.with_context(|| format!("no {word}in {said}"))?.trim().parse()?;
+        println!("| {} | {work} | {count} |", device.name);
+    }
+    Ok(())
 }
 
 fn measure(programs: &Programs, device: &Device) -> Result<()> {
